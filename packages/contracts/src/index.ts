@@ -1,1 +1,16 @@
-export {};
+export { z } from 'zod';
+export * from './errors/it-chain-error.js';
+export * from './errors/wire-error.js';
+export * from './errors/fail.js';
+export * from './errors/catalogue/index.js';
+export type { ErrorEntry } from './errors/catalogue/entry.js';
+export * from './schema/index.js';
+export * from './bus/bus.js';
+export * from './plugin/role.js';
+export * from './plugin/clock.js';
+export * from './plugin/log.js';
+export * from './plugin/metrics.js';
+export * from './plugin/plugin.js';
+export * from './data/index.js';
+export * from './roles/index.js';
+export * from './api/index.js';

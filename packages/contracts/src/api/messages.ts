@@ -1,0 +1,187 @@
+import {
+  bool,
+  bytes,
+  choice,
+  message,
+  nested,
+  optional,
+  repeated,
+  string,
+  uint32,
+  uint64,
+  type Infer,
+} from '../schema/index.js';
+import { CertifiedBlock } from '../data/block.js';
+import { ValidatorSet } from '../data/validator-set.js';
+import { Receipt } from '../data/transaction.js';
+import { MEMBER_ROLES } from '../roles/p2p.js';
+import { TRANSACTION_STATES } from '../roles/txpool.js';
+
+/** Where a transaction stands, for clients. `it-chain tx get --json` shows the same. */
+export const TransactionStatus = message('TransactionStatus', {
+  id: bytes(1, { maxLength: 32 }),
+  status: choice(2, 'TransactionState', TRANSACTION_STATES),
+  /** Code of a rejection, or empty. */
+  code: string(3),
+  /** Why it waits or was rejected, in words. */
+  reason: string(4),
+  hint: string(5),
+  /** Set once committed. */
+  height: optional(uint64(6)),
+  index: optional(uint32(7)),
+  receipt: optional(nested(8, Receipt)),
+});
+export type TransactionStatus = Infer<typeof TransactionStatus>;
+export const SubmitRequest = message('SubmitRequest', {
+  /** Canonical encoded transactions. */
+  transactions: repeated(bytes(1), { maxItems: 10_000 }),
+});
+/** In the order of the request. */
+export const SubmitResponse = message('SubmitResponse', { results: repeated(nested(1, TransactionStatus)) });
+export const SignAndSubmitRequest = message('SignAndSubmitRequest', {
+  /** Payload for the application; the node signs it with its own key. */
+  payload: bytes(1),
+  /** 0 = the end of the window. */
+  expiresAt: uint64(2),
+});
+export const TransactionRequest = message('TransactionRequest', { id: bytes(1, { length: 32 }) });
+export const GetBlockRequest = message('GetBlockRequest', {
+  /** 0 with no digest = the tip. */ height: uint64(1),
+  digest: optional(bytes(2, { length: 32 })),
+});
+export const GetBlocksRequest = message('GetBlocksRequest', {
+  from: uint64(1),
+  /** 0 = 100, at most 500. */ limit: uint32(2),
+});
+export const FollowBlocksRequest = message('FollowBlocksRequest', {
+  /** First height; 0 = the next one. */ from: uint64(1),
+});
+/** A block as clients get it. */
+export const BlockReply = message('BlockReply', {
+  height: uint64(1),
+  digest: bytes(2, { length: 32 }),
+  certified: nested(3, CertifiedBlock),
+});
+export type BlockReply = Infer<typeof BlockReply>;
+export const BlocksReply = message('BlocksReply', { blocks: repeated(nested(1, BlockReply)) });
+export const QueryStateRequest = message('QueryStateRequest', {
+  path: string(1, { maxLength: 256 }),
+  data: bytes(2),
+  prove: bool(3),
+});
+export const QueryStateReply = message('QueryStateReply', {
+  found: bool(1),
+  data: bytes(2),
+  proof: bytes(3),
+  code: uint32(4),
+  /** The answer holds after this height. */
+  height: uint64(5),
+  stateRoot: bytes(6, { length: 32 }),
+  applicationRoot: bytes(7, { length: 32 }),
+  systemRoot: bytes(8, { length: 32 }),
+});
+export type QueryStateReply = Infer<typeof QueryStateReply>;
+export const PeerReply = message('PeerReply', {
+  nodeId: string(1),
+  name: string(2),
+  address: string(3),
+  self: bool(4),
+  connected: bool(5),
+  direction: string(6),
+  since: uint64(7),
+  role: choice(8, 'MemberRole', MEMBER_ROLES),
+  publicKey: bytes(9, { length: 32 }),
+});
+export type PeerReply = Infer<typeof PeerReply>;
+export const PeersReply = message('PeersReply', { peers: repeated(nested(1, PeerReply)) });
+export const LeaderReply = message('LeaderReply', {
+  /** Empty = none yet. */ leader: string(1),
+  height: uint64(2),
+  round: uint32(3),
+});
+export type LeaderReply = Infer<typeof LeaderReply>;
+export const GetValidatorsRequest = message('GetValidatorsRequest', { /** 0 = the next height. */ height: uint64(1) });
+export const ValidatorsReply = message('ValidatorsReply', {
+  height: uint64(1),
+  validators: nested(2, ValidatorSet),
+  quorum: uint32(3),
+});
+export type ValidatorsReply = Infer<typeof ValidatorsReply>;
+export const PluginStatus = message('PluginStatus', {
+  name: string(1),
+  role: string(2),
+  version: string(3),
+  state: string(4),
+  reason: string(5),
+});
+export const PoolSummary = message('PoolSummary', {
+  count: uint32(1),
+  bytes: uint64(2),
+  maxCount: uint32(3),
+  maxBytes: uint64(4),
+});
+export const StatusReply = message('StatusReply', {
+  nodeId: string(1),
+  name: string(2),
+  /** Empty before founding; then `candidate` is set. */
+  network: bytes(3, { maxLength: 32 }),
+  candidate: bytes(4, { maxLength: 32 }),
+  height: uint64(5),
+  digest: bytes(6, { maxLength: 32 }),
+  /** Node id, or empty. */
+  leader: string(7),
+  round: uint32(8),
+  role: choice(9, 'MemberRole', MEMBER_ROLES),
+  validators: uint32(10),
+  /** Connected peers. */
+  peers: uint32(11),
+  pool: nested(12, PoolSummary),
+  plugins: repeated(nested(13, PluginStatus)),
+  /** Why nothing is decided, or empty. */
+  waiting: string(14),
+  publicKey: bytes(15, { length: 32 }),
+  peerAddress: string(16),
+  stateRoot: bytes(17, { maxLength: 32 }),
+  /** W of the genesis; 0 before founding. */
+  window: uint32(18),
+  version: string(19),
+  startedAt: uint64(20),
+  insecure: bool(21),
+});
+export type StatusReply = Infer<typeof StatusReply>;
+export const DialAddressRequest = message('DialAddressRequest', { address: string(1, { maxLength: 512 }) });
+export const DialReply = message('DialReply', {
+  nodeId: string(1),
+  address: string(2),
+  network: bytes(3, { maxLength: 32 }),
+});
+export const JoinReply = message('JoinReply', {
+  nodeId: string(1),
+  network: bytes(2, { length: 32 }),
+  transaction: bytes(3, { maxLength: 32 }),
+});
+export const DisconnectPeerRequest = message('DisconnectPeerRequest', { nodeId: string(1, { maxLength: 64 }) });
+export const Done = message('Done', {});
+export const LeaveReply = message('LeaveReply', { transaction: bytes(1, { length: 32 }) });
+export const FollowEventsRequest = message('FollowEventsRequest', {
+  /** Event names such as `block.committed`; empty = all. */ names: repeated(string(1, { maxLength: 128 }), {
+    maxItems: 100,
+  }),
+});
+export const EventReply = message('EventReply', {
+  name: string(1),
+  /** The body as JSON, bytes in hex. */ json: string(2),
+  timestamp: uint64(3),
+});
+export type EventReply = Infer<typeof EventReply>;
+export const MetricsReply = message('MetricsReply', { /** Prometheus text format. */ text: string(1) });
+export const StoreReport = message('StoreReport', {
+  entries: uint64(1),
+  bytes: uint64(2),
+  problems: repeated(string(3), { maxItems: 1_000 }),
+});
+export const GenesisReply = message('GenesisReply', {
+  /** Encoded Genesis. */ genesis: bytes(1, { maxLength: 65_536 }),
+  network: bytes(2, { length: 32 }),
+  settled: bool(3),
+});

@@ -1,0 +1,10 @@
+import type { ErrorEntry } from './entry.js';
+
+/** Codes of the area: application. */
+export const applicationErrors = {
+  ERR_KV_MALFORMED: {
+    when: 'The payload is not an operation of the key-value application.',
+    fix: 'Use `it-chain kv` or the client.',
+  },
+  ERR_KV_CONFLICT: { when: 'A compare-and-set found another value.', fix: 'Read again and decide again.' },
+} satisfies Record<string, ErrorEntry>;

@@ -1,0 +1,74 @@
+import { bool, bytes, message, nested, repeated, string, uint32, uint64, type Infer } from '../schema/index.js';
+import { defineRole, event, query, type Served } from '../plugin/role.js';
+import { Nothing } from './common.js';
+
+/** One validator as this node sees it. */
+export const ValidatorView = message('ValidatorView', {
+  publicKey: bytes(1, { length: 32 }),
+  /** Height and round of its last message. */
+  height: uint64(2),
+  round: uint32(3),
+  /** ms since the epoch of its last message, 0 = never. */
+  seen: uint64(4),
+});
+export const ConsensusStatus = message('ConsensusStatus', {
+  /** The height that is open. */
+  height: uint64(1),
+  round: uint32(2),
+  /** Public key of leader(height, r), r the highest round that f+1 validators were seen in; empty before founding. */
+  leader: bytes(3, { maxLength: 32 }),
+  quorum: uint32(4),
+  /** True where this node is in V(height). */
+  validator: bool(5),
+  views: repeated(nested(6, ValidatorView)),
+  /** Why nothing is decided, in one sentence; empty when idle or moving. */
+  waiting: string(7, { maxLength: 512 }),
+});
+export type ConsensusStatus = Infer<typeof ConsensusStatus>;
+export const RoundChanged = message('RoundChanged', {
+  height: uint64(1),
+  round: uint32(2),
+  /** Public key of the leader. */
+  leader: bytes(3, { length: 32 }),
+});
+export const Evidence = message('Evidence', {
+  publicKey: bytes(1, { length: 32 }),
+  height: uint64(2),
+  round: uint32(3),
+  type: string(4, { maxLength: 32 }),
+  first: bytes(5),
+  second: bytes(6),
+});
+
+/** Agreement on the next block. */
+export const Consensus = defineRole('consensus', 1, {
+  doc: 'Decides the next block with the other validators, and catches up where it is behind.',
+  promises: [
+    'Q1: no two nodes commit different blocks at one height while at most f of 3f+1 validators are Byzantine',
+    'Q2: every pending transaction is committed while a quorum is connected',
+    'Q3: nothing is signed that an earlier signature contradicts, also after a restart',
+    'Q4: a node that is behind catches up by certificates and trusts no peer',
+    'Q5: without work there are no blocks and no timers',
+  ],
+  calls: {
+    status: query({
+      name: 'consensus.status',
+      doc: 'Height, round, leader and what is waited for.',
+      in: Nothing,
+      out: ConsensusStatus,
+    }),
+  },
+  events: {
+    round: event({
+      name: 'consensus.round',
+      doc: 'A height or round was entered, or the leader is another one.',
+      body: RoundChanged,
+    }),
+    evidence: event({
+      name: 'consensus.evidence',
+      doc: 'A validator signed two different messages of one kind, height and round.',
+      body: Evidence,
+    }),
+  },
+});
+export type Consensus = Served<typeof Consensus>;
