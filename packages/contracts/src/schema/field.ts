@@ -1,11 +1,11 @@
-import type { BinaryReader, BinaryWriter } from '@bufbuild/protobuf/wire';
+import type { BinaryReader, BinaryWriter, WireType } from '@bufbuild/protobuf/wire';
 
 /** How a value of one protobuf type is written, read and printed. `T` is the TypeScript side of it. */
 export interface FieldType<T> {
   /** The name of the type in a `.proto` file. */
   readonly proto: string;
   /** protobuf wire type: 0 varint, 2 length-delimited. */
-  readonly wire: 0 | 2;
+  readonly wire: WireType;
   readonly empty: T;
   isEmpty(value: T): boolean;
   write(writer: BinaryWriter, value: T): void;

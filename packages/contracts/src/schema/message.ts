@@ -1,4 +1,4 @@
-import { BinaryReader, BinaryWriter } from '@bufbuild/protobuf/wire';
+import { BinaryReader, BinaryWriter, WireType } from '@bufbuild/protobuf/wire';
 import { isItChainError, messageOf } from '../errors/it-chain-error.js';
 import type { Field, FieldType, ProtoDefinition } from './field.js';
 import { invalid, malformed } from './types.js';
@@ -78,7 +78,7 @@ export function message<F extends Fields>(name: string, fields: F): Message<Mess
 export function nested<T>(number: number, of: Message<T>): Field<T, false> {
   const type: FieldType<T> = {
     proto: of.name,
-    wire: 2,
+    wire: WireType.LengthDelimited,
     // Absent is not the same as empty for a message: a plain field is always written.
     empty: undefined as T,
     isEmpty: () => false,
@@ -109,7 +109,7 @@ function writeFields(writer: BinaryWriter, entries: readonly Entry[], value: obj
       chosen.set(field.oneof, path);
     }
     if (field.label === 'single' && field.type.isEmpty(item)) continue;
-    writer.tag(field.number, field.type.wire as number);
+    writer.tag(field.number, field.type.wire);
     field.type.write(writer, item);
   }
 }
@@ -118,7 +118,7 @@ function writeList(writer: BinaryWriter, path: string, field: Field<unknown>, it
   if (!Array.isArray(item)) throw invalid(`${path} is not a list`);
   if (item.length > field.maxItems) throw invalid(`${path} has more than ${field.maxItems} items`);
   for (const one of item as unknown[]) {
-    writer.tag(field.number, field.type.wire as number);
+    writer.tag(field.number, field.type.wire);
     field.type.write(writer, one);
   }
 }
@@ -136,7 +136,7 @@ function readFields(
   while (reader.pos < end) {
     const [number, wire] = reader.tag();
     const entry = byNumber.get(number);
-    if (entry === undefined || (entry.field.type.wire as number) !== (wire as number)) {
+    if (entry === undefined || entry.field.type.wire !== wire) {
       reader.skip(wire, number);
       continue;
     }

@@ -1,3 +1,4 @@
+import { WireType } from '@bufbuild/protobuf/wire';
 import { failure } from '../errors/fail.js';
 import type { Field, FieldType, ProtoDefinition } from './field.js';
 
@@ -18,7 +19,7 @@ export function invalid(what: string): Error {
 
 const uint32Type: FieldType<number> = {
   proto: 'uint32',
-  wire: 0,
+  wire: WireType.Varint,
   empty: 0,
   isEmpty: (value) => value === 0,
   write: (writer, value) => writer.uint32(value),
@@ -27,7 +28,7 @@ const uint32Type: FieldType<number> = {
 
 const uint64Type: FieldType<number> = {
   proto: 'uint64',
-  wire: 0,
+  wire: WireType.Varint,
   empty: 0,
   isEmpty: (value) => value === 0,
   write: (writer, value) => {
@@ -44,7 +45,7 @@ const uint64Type: FieldType<number> = {
 
 const boolType: FieldType<boolean> = {
   proto: 'bool',
-  wire: 0,
+  wire: WireType.Varint,
   empty: false,
   isEmpty: (value) => !value,
   write: (writer, value) => writer.bool(value),
@@ -54,7 +55,7 @@ const boolType: FieldType<boolean> = {
 function stringType(max: number): FieldType<string> {
   return {
     proto: 'string',
-    wire: 2,
+    wire: WireType.LengthDelimited,
     empty: '',
     isEmpty: (value) => value === '',
     write: (writer, value) => writer.string(value),
@@ -69,7 +70,7 @@ function stringType(max: number): FieldType<string> {
 function bytesType(min: number, max: number): FieldType<Uint8Array> {
   return {
     proto: 'bytes',
-    wire: 2,
+    wire: WireType.LengthDelimited,
     empty: new Uint8Array(0),
     isEmpty: (value) => value.length === 0,
     write: (writer, value) => {
@@ -104,7 +105,7 @@ function choiceType<V extends string>(name: string, values: readonly V[]): Field
   if (first === undefined) throw new TypeError(`the enumeration ${name} has no values`);
   return {
     proto: name,
-    wire: 0,
+    wire: WireType.Varint,
     empty: first,
     isEmpty: (value) => value === first,
     write: (writer, value) => {
@@ -152,6 +153,7 @@ export const optional = <T>(field: Field<T, false>, oneof?: string): Field<T | u
 
 /** A list of strings, bytes or messages. Lists of numbers are not offered: their packed form has two encodings. */
 export const repeated = <T>(field: Field<T, false>, limits: { maxItems?: number } = {}): Field<readonly T[], false> => {
-  if (field.type.wire !== 2) throw new TypeError('a repeated field is of strings, bytes or messages');
+  if (field.type.wire !== WireType.LengthDelimited)
+    throw new TypeError('a repeated field is of strings, bytes or messages');
   return { number: field.number, type: field.type, label: 'repeated', maxItems: limits.maxItems ?? DEFAULT_MAX_ITEMS };
 };
