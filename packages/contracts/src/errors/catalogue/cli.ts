@@ -8,4 +8,16 @@ export const cliErrors = {
   },
   ERR_CLI_USAGE: { when: 'The command line is not understood. Exit code 2.', fix: 'See it-chain help.' },
   ERR_CLI_NOT_FOUND: { when: 'What was asked for does not exist. Exit code 4.', fix: 'Check the id, key or height.' },
+  ERR_CLI_TIMEOUT: {
+    when: 'What a command waited for did not happen within --timeout. Exit code 1.',
+    fix: 'Ask again with `it-chain tx get ID`, or wait longer with --timeout.',
+  },
+  ERR_CLI_PROOF_INVALID: {
+    when: 'A proof or certificate that a node sent does not hold.',
+    fix: 'Do not trust this node; ask another one.',
+  },
+  ERR_DEVNET_FAILED: {
+    when: 'A node of the devnet ended or did not become ready in time.',
+    fix: 'Read its log in the directory of the devnet.',
+  },
 } satisfies Record<string, ErrorEntry>;

@@ -23,4 +23,25 @@ export const gatewayErrors = {
     when: 'The peer has no plugin that answers this kind of request.',
     fix: 'Compare the plugins of the two nodes.',
   },
+  ERR_API_UNAUTHENTICATED: {
+    when: 'An admin call of the client API came from another host without the token of the node.',
+    fix: 'Send the content of api.token in the data directory as `authorization: Bearer <token>`, or call from the same host.',
+  },
+  ERR_API_BUSY: {
+    when: 'As many calls or streams of the client API are open as may be.',
+    fix: 'Try again later, or raise api.maxInFlight or api.maxStreams.',
+  },
+  ERR_API_SLOW_SUBSCRIBER: {
+    when: 'A follower of blocks or events did not read what was sent to it.',
+    fix: 'Read faster and follow again from the last height that was read.',
+  },
+  ERR_API_STOPPING: { when: 'The node is stopping and takes no more calls.', fix: 'Ask another node.' },
+  ERR_API_INSECURE: {
+    when: 'The client API is to listen beyond loopback without TLS.',
+    fix: 'Give api.tls a certificate and a key, or set api.insecure: true on a network that you trust.',
+  },
+  ERR_API_LISTEN: {
+    when: 'The client API cannot listen at its address, or its certificate cannot be read.',
+    fix: 'Choose another address in api.listen, or stop the process that holds it.',
+  },
 } satisfies Record<string, ErrorEntry>;

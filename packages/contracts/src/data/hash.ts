@@ -1,0 +1,38 @@
+import { createHash } from 'node:crypto';
+import * as crypto from 'node:crypto';
+
+/** SHA-256, 32 bytes. The one-shot form of Node 20.12 is twice as fast on short inputs. */
+export function sha256(bytes: Uint8Array): Uint8Array {
+  return oneShot === undefined ? createHash('sha256').update(bytes).digest() : oneShot('sha256', bytes, 'buffer');
+}
+
+type OneShot = (algorithm: string, data: Uint8Array, encoding: 'buffer') => Uint8Array;
+// @types/node of the oldest supported line does not know it everywhere.
+const oneShot = (crypto as unknown as { hash?: OneShot }).hash;
+
+/** All parts one after the other. */
+export function concatBytes(...parts: readonly Uint8Array[]): Uint8Array {
+  return Buffer.concat(parts);
+}
+
+/** Lower-case hex. */
+export function toHex(bytes: Uint8Array): string {
+  return Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength).toString('hex');
+}
+
+/** Bytes of a hex string, or undefined where it is none (of `length` bytes, when given). */
+export function fromHex(text: string, length?: number): Uint8Array | undefined {
+  if (!/^(?:[0-9a-fA-F]{2})*$/.test(text)) return undefined;
+  const bytes = Buffer.from(text, 'hex');
+  return length !== undefined && bytes.length !== length ? undefined : new Uint8Array(bytes);
+}
+
+/** Order of byte strings, as LevelDB sorts keys. */
+export function compareBytes(a: Uint8Array, b: Uint8Array): number {
+  return Buffer.compare(a, b);
+}
+
+/** UTF-8 bytes of a text. */
+export function utf8(text: string): Uint8Array {
+  return Buffer.from(text, 'utf8');
+}
