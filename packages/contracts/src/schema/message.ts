@@ -136,7 +136,7 @@ function readFields(
   while (reader.pos < end) {
     const [number, wire] = reader.tag();
     const entry = byNumber.get(number);
-    if (entry === undefined || entry.field.type.wire !== wire) {
+    if (entry?.field.type.wire !== wire) {
       reader.skip(wire, number);
       continue;
     }
