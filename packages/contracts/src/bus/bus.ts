@@ -52,6 +52,8 @@ export interface BusStats {
   /** Messages published and not yet confirmed by the broker. */
   readonly unconfirmed: number;
   readonly reconnects: number;
+  /** Transient messages that were dropped on this side because their listener's queue was full. */
+  readonly dropped: number;
 }
 
 /**

@@ -15,4 +15,20 @@ export const identityErrors = {
     when: 'The file of signed votes cannot be read.',
     fix: 'Do not delete it. Restore it, or start with --accept-double-sign-risk once you know that the key signs nowhere else.',
   },
+  ERR_IDENTITY_STALE_VOTE: {
+    when: 'A vote for a height or round below what was already signed was asked for; nothing was signed.',
+    fix: 'None is needed for a late message; a node that asks again and again has lost its consensus log: let it sync.',
+  },
+  ERR_IDENTITY_GUARD_FAILED: {
+    when: 'A vote could not be written to the guard, so nothing was signed.',
+    fix: 'Look for a full or failing disk under the data directory, then start the node again.',
+  },
+  ERR_IDENTITY_UNREADABLE: {
+    when: 'The key file or the guard cannot be opened, read or made.',
+    fix: 'Check the data directory: it must exist and belong to the user that runs the node.',
+  },
+  ERR_IDENTITY_DOMAIN_REFUSED: {
+    when: 'identity.sign was asked for the domain vote, or for a name that is no domain.',
+    fix: 'Sign votes with identity.signVote; the other domains are listed in docs/bus.md.',
+  },
 } satisfies Record<string, ErrorEntry>;

@@ -82,4 +82,8 @@ export const pluginErrors = {
     when: 'The data directory cannot be made or used. Exit code 12.',
     fix: 'Check node.dataDir, its owner and its permissions.',
   },
+  ERR_PLUGIN_VERIFIER_FULL: {
+    when: 'More signatures wait to be verified than the queue holds.',
+    fix: 'Wait and send again; if it lasts, this node gets more signatures than one core verifies.',
+  },
 } satisfies Record<string, ErrorEntry>;
