@@ -35,7 +35,10 @@ function mocha(args) {
       const last = [...tail.matchAll(/^(\d+) passed, (\d+) failed, (\d+) skipped$/gm)].at(-1);
       const [passed = 0, failed = 0, skipped = 0] = (last ?? []).slice(1).map(Number);
       // A run that ends without its closing line has crashed: that is a failure, whatever its exit code.
-      resolve({ code: last === undefined ? 1 : code, counts: { passed, failed: last === undefined ? 1 : failed, skipped } });
+      resolve({
+        code: last === undefined ? 1 : code,
+        counts: { passed, failed: last === undefined ? 1 : failed, skipped },
+      });
     });
   });
 }

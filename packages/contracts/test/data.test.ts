@@ -1,7 +1,7 @@
 import { expect } from 'chai';
 import fc from 'fast-check';
 import {
-  Genesis,
+  type Genesis,
   GENESIS_DEFAULTS,
   decodeTransaction,
   faultTolerance,
@@ -75,7 +75,9 @@ describe('golden vectors: these bytes never change', () => {
       validators: sha256(utf8('v')),
       nextValidators: sha256(utf8('v')),
     };
-    expect(toHex(headerDigest(BlockHeader.encode(header), header.network))).to.equal('495675b0321a14cea5d9c2dfbbce165ce5407b5cb327a2a1bfad434ae14efb25');
+    expect(toHex(headerDigest(BlockHeader.encode(header), header.network))).to.equal(
+      '495675b0321a14cea5d9c2dfbbce165ce5407b5cb327a2a1bfad434ae14efb25',
+    );
   });
 
   it('merkle roots agree with RFC 6962', () => {

@@ -22,4 +22,12 @@ export const storageErrors = {
     when: 'Another process holds the data directory. Exit code 14.',
     fix: 'Stop the other process; never delete the LOCK file.',
   },
+  ERR_STORAGE_CLOSED: {
+    when: 'The store is closed: the node is stopping, or its storage has not started.',
+    fix: 'Ask again when the node is up.',
+  },
+  ERR_STORAGE_BUSY: {
+    when: 'More bytes wait to be written than the storage keeps.',
+    fix: 'Send it again later; the disk is slower than the load.',
+  },
 } satisfies Record<string, ErrorEntry>;
