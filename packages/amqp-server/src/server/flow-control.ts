@@ -1,0 +1,89 @@
+import { type Heartbeat } from './heartbeat.js';
+import { type Connection } from './connection.js';
+
+/**
+ * Decides when a connection is delivered to and when it is read from:
+ * - output above the limit: nothing more is delivered until the stream has drained;
+ * - output above twice the limit (answers and returns the client does not read): it is not read from either;
+ * - memory alarm: connections that publish are not read from, and told so with connection.blocked.
+ */
+export class FlowControl {
+  /** Whether the memory alarm holds this connection. */
+  blocked = false;
+  readonly #connection: Connection;
+  readonly #heartbeat: Heartbeat;
+  #stalled = false;
+  #backlogged = false;
+  #publishes = false;
+  #exempt = false;
+  #tell = false;
+
+  constructor(connection: Connection, heartbeat: Heartbeat) {
+    this.#connection = connection;
+    this.#heartbeat = heartbeat;
+  }
+
+  /** The connection is open; `tell` is whether the client understands connection.blocked. */
+  opened(exempt: boolean, tell: boolean): void {
+    this.#exempt = exempt;
+    this.#tell = tell;
+  }
+
+  hasRoom(): boolean {
+    const { output, services } = this.#connection;
+    if (output.pending <= services.options.maxOutputBytes) return true;
+    this.#stalled = true;
+    return false;
+  }
+
+  /** The stream has sent everything. */
+  drained(): void {
+    if (this.#backlogged) {
+      this.#backlogged = false;
+      this.#read();
+    }
+    if (!this.#stalled) return;
+    this.#stalled = false;
+    this.#connection.dispatch();
+  }
+
+  /** Called after each chunk of input. */
+  checkBacklog(): void {
+    const { output, services, stream } = this.#connection;
+    if (this.#backlogged || output.pending <= 2 * services.options.maxOutputBytes) return;
+    this.#backlogged = true;
+    this.#heartbeat.suspended = true;
+    stream.pause();
+  }
+
+  published(): void {
+    this.#publishes = true;
+    if (!this.blocked && this.#connection.services.gauge.alarm) this.#block();
+  }
+
+  memoryAlarm(alarm: boolean): void {
+    if (alarm && this.#publishes) this.#block();
+    else if (!alarm && this.blocked) this.#unblock();
+  }
+
+  #block(): void {
+    if (this.#exempt || this.blocked) return;
+    this.blocked = true;
+    this.#heartbeat.suspended = true;
+    const { stream, output } = this.#connection;
+    stream.pause();
+    if (this.#tell) output.method(0, 'connection.blocked', { reason: 'low on memory' });
+  }
+
+  #unblock(): void {
+    this.blocked = false;
+    if (this.#tell) this.#connection.output.method(0, 'connection.unblocked', {});
+    this.#read();
+  }
+
+  #read(): void {
+    if (this.blocked || this.#backlogged) return;
+    this.#heartbeat.suspended = false;
+    this.#connection.stream.resume();
+  }
+}
