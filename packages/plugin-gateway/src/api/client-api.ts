@@ -1,0 +1,116 @@
+import { Server } from '@grpc/grpc-js';
+import { ReflectionService } from '@grpc/reflection';
+import type { NodeInspection } from '@it-chain/contracts';
+import { HealthImplementation } from 'grpc-health-check';
+import { AdminAccess, ensureToken } from './admin-access.js';
+import type { ApiConfig } from './api-config.js';
+import { bindService } from './bind-service.js';
+import { CallGuard } from './call-guard.js';
+import { Connections, credentialsOf, isLoopbackHost, parseListen } from './connections.js';
+import { blockHandlers } from './handlers/blocks.js';
+import type { ClientApiDependencies } from './handlers/handlers.js';
+import { nodeHandlers } from './handlers/node.js';
+import { transactionHandlers } from './handlers/transactions.js';
+import { describeClientApi } from './reflection.js';
+import { grpcDefinition } from './service-definition.js';
+
+/** The running client API. */
+export interface ClientApi {
+  /** `host:port` as bound. */
+  readonly address: string;
+  /** Tells health NOT_SERVING, lets open calls finish within `closeMs`, then ends all connections. */
+  close(): Promise<void>;
+}
+
+/** How often health looks at the plugins, in ms. */
+const HEALTH_MS = 1_000;
+
+/**
+ * Serves `itchain.v1.Node`, health and reflection over gRPC.
+ * @throws ERR_API_INSECURE, ERR_API_LISTEN
+ */
+export async function startClientApi(options: ApiConfig, dependencies: ClientApiDependencies): Promise<ClientApi> {
+  const { context } = dependencies;
+  const credentials = await credentialsOf(options);
+  if (options.tls === undefined && !isLoopbackHost(parseListen(options.listen).host)) {
+    context.log.warn('the client API is open to other hosts without TLS (api.insecure)', { listen: options.listen });
+  }
+  const admin = new AdminAccess(await ensureToken(context.node.dataDir));
+  const guard = new CallGuard(options, { context, admin });
+  const stopping = new AbortController();
+  const server = new Server(serverOptions(options));
+  const injector = server.createConnectionInjector(credentials);
+  const connectionGauge = context.metrics.gauge('gateway_api_connections', 'Connections of clients that are open.');
+  const connections = new Connections(options, {
+    accept: (socket) => {
+      injector.injectConnection(socket);
+    },
+    count: (open) => {
+      connectionGauge.set(open);
+    },
+  });
+
+  const parts = { options, dependencies };
+  const handlers = { ...transactionHandlers(parts), ...blockHandlers(parts), ...nodeHandlers(parts) };
+  const cut = (peer: string): void => {
+    context.log.info('a client that does not read was cut off', { peer });
+    connections.cut(peer);
+  };
+  server.addService(
+    grpcDefinition(),
+    bindService(handlers, { options, dependencies, guard, stopping: stopping.signal, cut }),
+  );
+  const health = new HealthImplementation(servingStatus(context.inspect()));
+  health.addToServer(server);
+  new ReflectionService(await describeClientApi(context.dataDir())).addToServer(server);
+
+  const stopWatching = context.clock.every(HEALTH_MS, () => {
+    for (const [name, state] of Object.entries(servingStatus(context.inspect()))) health.setStatus(name, state);
+  });
+  try {
+    const address = await connections.listen(options.listen);
+    context.log.info('the client API is open', { address, tls: options.tls !== undefined });
+    const close = async (): Promise<void> => {
+      stopWatching();
+      for (const name of Object.keys(servingStatus(context.inspect()))) health.setStatus(name, 'NOT_SERVING');
+      connections.stopAccepting();
+      const idle = guard.close();
+      stopping.abort();
+      await Promise.race([idle, context.clock.sleep(options.closeMs)]);
+      // One turn for the last answers to reach their sockets.
+      await new Promise((resolve) => setImmediate(resolve));
+      injector.destroy();
+      server.forceShutdown();
+      connections.destroy();
+    };
+    let closed: Promise<void> | undefined;
+    return { address, close: () => (closed ??= close()) };
+  } catch (error) {
+    stopWatching();
+    server.forceShutdown();
+    throw error;
+  }
+}
+
+function serverOptions(options: ApiConfig): Record<string, number> {
+  return {
+    'grpc.max_receive_message_length': options.maxMessageBytes,
+    // Answers are bounded where they are made; a block with its certificate may be a little larger than the limit.
+    'grpc.max_send_message_length': options.maxMessageBytes + 1024 * 1024,
+    'grpc.max_concurrent_streams': options.maxConcurrentStreams,
+    'grpc.keepalive_time_ms': options.keepalive.timeMs,
+    'grpc.keepalive_timeout_ms': options.keepalive.timeoutMs,
+    'grpc.max_connection_idle_ms': options.keepalive.idleMs,
+    'grpc-node.max_session_memory': options.sessionMemoryMiB,
+    'grpc.enable_channelz': 0,
+  };
+}
+
+/** Health by plugin name, and of the whole node under the empty name and the name of the service. */
+function servingStatus({ plugins }: NodeInspection): Record<string, 'SERVING' | 'NOT_SERVING'> {
+  const named = Object.fromEntries(
+    plugins.map(({ name, health }) => [name, health.state === 'failing' ? 'NOT_SERVING' : 'SERVING'] as const),
+  );
+  const node = Object.values(named).every((state) => state === 'SERVING') ? 'SERVING' : 'NOT_SERVING';
+  return { ...named, '': node, 'itchain.v1.Node': node };
+}
