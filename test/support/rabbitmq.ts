@@ -1,0 +1,118 @@
+import { spawn, spawnSync, type ChildProcess } from 'node:child_process';
+import { existsSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { createServer, connect } from 'node:net';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+
+const SERVER = '/usr/lib/rabbitmq/bin/rabbitmq-server';
+
+/** A RabbitMQ of the test's own: node name, ports and directories are nobody else's. */
+export interface PrivateRabbitMq {
+  readonly url: string;
+  /** Ends the broker, by default politely. */
+  stop(signal?: NodeJS.Signals): Promise<void>;
+  /** Starts it again on the same port and data. */
+  start(): Promise<void>;
+  /** Stops it and removes its files. */
+  remove(): Promise<void>;
+}
+
+/** True where Debian's package is installed. */
+export const hasRabbitMq = (): boolean => existsSync(SERVER);
+
+/** Installs Debian's package, as root, and makes sure that the system's own broker does not run. */
+export function installRabbitMq(): void {
+  if (hasRabbitMq()) return;
+  const env = { ...process.env, DEBIAN_FRONTEND: 'noninteractive', RUNLEVEL: '1' };
+  for (const args of [['update'], ['install', '-y', '--no-install-recommends', 'rabbitmq-server']]) {
+    const { status } = spawnSync('apt-get', ['-qq', ...args], { env, stdio: ['ignore', 'ignore', 'inherit'] });
+    if (status !== 0) throw new Error(`apt-get ${args.join(' ')} failed with ${String(status)}`);
+  }
+}
+
+/** A port that was free a moment ago. */
+export function freePort(): Promise<number> {
+  return new Promise((resolve, reject) => {
+    const server = createServer();
+    server.on('error', reject);
+    server.listen(0, '127.0.0.1', () => {
+      const address = server.address();
+      server.close(() => {
+        if (address === null || typeof address === 'string') reject(new Error('no port'));
+        else resolve(address.port);
+      });
+    });
+  });
+}
+
+/** Starts a broker and waits until it speaks AMQP. */
+export async function startRabbitMq(): Promise<PrivateRabbitMq> {
+  const dir = mkdtempSync(join(tmpdir(), 'it-chain-rabbit-'));
+  const [amqp, dist, epmd] = [await freePort(), await freePort(), await freePort()];
+  writeFileSync(join(dir, 'enabled_plugins'), '[].\n');
+  writeFileSync(join(dir, 'rabbitmq.conf'), `listeners.tcp.1 = 127.0.0.1:${amqp}\nloopback_users.guest = false\n`);
+  const env = {
+    ...process.env,
+    HOME: dir,
+    RABBITMQ_NODENAME: `test${process.pid}x${amqp}@localhost`,
+    RABBITMQ_DIST_PORT: String(dist),
+    ERL_EPMD_PORT: String(epmd),
+    ERL_EPMD_ADDRESS: '127.0.0.1',
+    RABBITMQ_MNESIA_BASE: join(dir, 'mnesia'),
+    RABBITMQ_LOG_BASE: join(dir, 'log'),
+    RABBITMQ_PID_FILE: join(dir, 'rabbit.pid'),
+    RABBITMQ_ENABLED_PLUGINS_FILE: join(dir, 'enabled_plugins'),
+    RABBITMQ_CONF_ENV_FILE: join(dir, 'none.conf'),
+    RABBITMQ_CONFIG_FILE: join(dir, 'rabbitmq'),
+  };
+  let child: ChildProcess | undefined;
+  const start = async (): Promise<void> => {
+    child = spawn(SERVER, [], { env, stdio: 'ignore', detached: true });
+    await until(() => greets(amqp), 120_000, 'RabbitMQ to speak AMQP');
+  };
+  const stop = async (signal: NodeJS.Signals = 'SIGTERM'): Promise<void> => {
+    const running = child;
+    child = undefined;
+    if (running?.pid === undefined || running.exitCode !== null) return;
+    const gone = new Promise((resolve) => running.once('exit', resolve));
+    // The whole group: Erlang's VM is a child of the script.
+    process.kill(-running.pid, signal);
+    await gone;
+    await until(async () => !(await greets(amqp)), 60_000, 'RabbitMQ to be gone');
+  };
+  await start();
+  return {
+    url: `amqp://guest:guest@127.0.0.1:${amqp}`,
+    start,
+    stop,
+    remove: async () => {
+      await stop();
+      spawnSync('pkill', ['-f', `epmd.*${epmd}`]);
+      rmSync(dir, { recursive: true, force: true });
+    },
+  };
+}
+
+/** Waits for a condition, looking every 100 ms. */
+export async function until(condition: () => Promise<boolean> | boolean, limitMs: number, what: string): Promise<void> {
+  const end = Date.now() + limitMs;
+  while (!(await condition())) {
+    if (Date.now() > end) throw new Error(`waited ${limitMs} ms for ${what}`);
+    await new Promise((resolve) => setTimeout(resolve, 100));
+  }
+}
+
+/** True when something at the port answers an AMQP protocol header with Connection.Start. */
+function greets(port: number): Promise<boolean> {
+  return new Promise((resolve) => {
+    const socket = connect(port, '127.0.0.1', () => socket.write(Buffer.from('AMQP\x00\x00\x09\x01', 'latin1')));
+    const end = (answer: boolean): void => {
+      socket.destroy();
+      resolve(answer);
+    };
+    socket.setTimeout(2_000, () => end(false));
+    socket.once('data', (data) => end(data[0] === 1));
+    socket.once('error', () => end(false));
+    socket.once('close', () => end(false));
+  });
+}
