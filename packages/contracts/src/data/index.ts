@@ -11,3 +11,5 @@ export * from './node-record.js';
 export * from './vote.js';
 export * from './keyspace.js';
 export * from './kv.js';
+export * from './system-state.js';
+export * from './verify-block.js';

@@ -15,16 +15,10 @@ import { command, defineRole, event, query, type Served } from '../plugin/role.j
 import { Block, Certificate, CertifiedBlock } from '../data/block.js';
 import { ValidatorSet } from '../data/validator-set.js';
 import { Receipt } from '../data/transaction.js';
+import { Learner } from '../data/system-state.js';
 import { MEMBER_ROLES } from './p2p.js';
 import { TransactionIds } from './txpool.js';
 import { Nothing } from './common.js';
-
-/** A learner: admitted, not yet a validator. */
-export const Learner = message('Learner', {
-  publicKey: bytes(1, { length: 32 }),
-  name: string(2, { maxLength: 64 }),
-  sequence: uint64(3),
-});
 
 /** The end of the chain and what follows from it: all that consensus needs for the next height. */
 export const ChainTip = message('ChainTip', {

@@ -58,7 +58,7 @@ export const Condition = message('Condition', {
 export type Condition = Infer<typeof Condition>;
 
 export const WriteRequest = message('WriteRequest', {
-  writes: repeated(nested(1, Write)),
+  writes: repeated(nested(1, Write), { maxItems: 4_000_000 }),
   /** All must hold, or nothing is written. */
   when: repeated(nested(2, Condition), { maxItems: 100 }),
   /** True: answered only when it is on disk. */

@@ -14,4 +14,12 @@ export const chainErrors = {
     when: 'The state root here differs from the one that the network certified. Exit code 13.',
     fix: 'Stop; compare the versions of the application on all nodes.',
   },
+  ERR_CHAIN_GAP: {
+    when: 'A block was to be committed whose parent is not the tip of this node.',
+    fix: 'Fetch the blocks in between first.',
+  },
+  ERR_CHAIN_APPLICATION: {
+    when: 'The application of this node is not the one that the genesis of its network names.',
+    fix: 'Configure the application that the message names, or use an empty data directory for another network.',
+  },
 } satisfies Record<string, ErrorEntry>;
