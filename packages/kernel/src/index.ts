@@ -1,1 +1,10 @@
-export {};
+export { createPluginContext, type BoundPlugin, type PluginContextOptions } from './context/plugin-context.js';
+export { createProxy, type CallOrigin } from './context/role-proxy.js';
+export { serveRole } from './context/role-server.js';
+export { MemoryBus, type MemoryBusOptions } from './bus/memory-bus.js';
+export { MemoryBroker, type Delivery, type MemoryBrokerOptions, type Schedule } from './bus/memory-broker.js';
+export { openIdentity, type OpenIdentity, type OpenIdentityOptions } from './identity/index.js';
+export { SystemClock } from './services/system-clock.js';
+export { createMetrics, type ProcessMetrics } from './services/metrics.js';
+export { createVerifier, type Verifier, type VerifierOptions } from './services/verifier.js';
+export { randomBytes } from './services/random.js';

@@ -81,7 +81,8 @@ export interface Bus {
   ): Promise<Registration>;
   /**
    * Asks the provider of `role` at `address` and resolves with the body of its answer.
-   * @throws the provider's error, ERR_BUS_NO_PROVIDER, ERR_BUS_TIMEOUT, ERR_BUS_PROVIDER_LOST, ERR_BUS_CLOSED, ERR_BUS_MESSAGE_TOO_LARGE
+   * @throws the provider's error, ERR_BUS_NO_PROVIDER, ERR_BUS_TIMEOUT, ERR_BUS_PROVIDER_LOST,
+   * ERR_BUS_CLOSED, ERR_BUS_ABORTED, ERR_BUS_FULL, ERR_BUS_MESSAGE_TOO_LARGE
    */
   request(role: string, address: string, body: Uint8Array, options: RequestOptions): Promise<Uint8Array>;
   /** Publishes an event; resolves when the broker has it. */

@@ -18,6 +18,10 @@ export const busErrors = {
     when: 'The bus was closed or lost while the call was under way.',
     fix: 'Wait until the bus is connected again.',
   },
+  ERR_BUS_ABORTED: {
+    when: 'The caller gave a request up: its signal aborted. The provider may still carry it out.',
+    fix: 'None; it is what the caller asked for.',
+  },
   ERR_BUS_UNREACHABLE: {
     when: 'The broker of bus.url cannot be reached, or refused the connection.',
     fix: 'Check bus.url, that the broker runs, and the user and password.',

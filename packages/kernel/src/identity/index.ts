@@ -1,0 +1,1 @@
+export { openIdentity, type OpenIdentity, type OpenIdentityOptions } from './open-identity.js';
