@@ -128,5 +128,5 @@ export function fieldText(field: Field | undefined): string {
   const value = field.value;
   if (value instanceof Map) return `{${[...value].map(([name, item]) => `${name}=${fieldText(item)}`).join(',')}}`;
   if (Array.isArray(value)) return `[${(value as readonly Field[]).map(fieldText).join(',')}]`;
-  return Buffer.isBuffer(value) ? value.toString('hex') : String(value);
+  return Buffer.isBuffer(value) ? value.toString('hex') : String(value as string | number | bigint | boolean | null);
 }

@@ -31,7 +31,10 @@ export class Router {
   /** The queues that a message published to this exchange reaches, each once. */
   route(exchange: Exchange, routingKey: string, headers: () => FieldTable): readonly Queue[] {
     let cache = this.#cache.get(exchange);
-    if (cache === undefined) this.#cache.set(exchange, (cache = new Map()));
+    if (cache === undefined) {
+      cache = new Map<string, readonly Queue[]>();
+      this.#cache.set(exchange, cache);
+    }
     const known = cache.get(routingKey);
     if (known !== undefined) return known;
     const found = new Set<Queue>();

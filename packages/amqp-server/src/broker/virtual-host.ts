@@ -254,9 +254,11 @@ function bindingIdentity(destination: Destination, routingKey: string, table: Fi
   return JSON.stringify([destination.kind, destination.name, routingKey, text]);
 }
 
-function checkSame(argument: string, where: string, current: unknown, received: unknown): void {
+type Comparable = string | boolean | undefined;
+
+function checkSame(argument: string, where: string, current: Comparable, received: Comparable): void {
   if (current === received) return;
-  const text = (value: unknown): string => (value === undefined ? 'none' : `'${String(value)}'`);
+  const text = (value: Comparable): string => (value === undefined ? 'none' : `'${String(value)}'`);
   throw new ReplyError(
     'PRECONDITION_FAILED',
     `inequivalent arg '${argument}' for ${where}: received ${text(received)} but current is ${text(current)}`,

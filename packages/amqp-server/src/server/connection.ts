@@ -18,7 +18,7 @@ export interface ConnectionListener {
   closed(connection: Connection, reason: string): void;
 }
 
-type State = 'header' | 'handshake' | 'open' | 'closing' | 'closed';
+type State = 'header' | 'handshake' | 'refused' | 'open' | 'closing' | 'closed';
 
 /** One connection: from the protocol header to the end of the stream. */
 export class Connection implements Session {
@@ -148,7 +148,7 @@ export class Connection implements Session {
   }
 
   readonly #onFrame = (type: number, channel: number, bytes: Buffer, start: number, end: number): void => {
-    if (this.#state === 'closed') return;
+    if (this.#state === 'closed' || this.#state === 'refused') return;
     const isMethod = type === FRAME.method;
     try {
       if (channel !== 0 && this.#state === 'open') this.#channelFrame(type, channel, bytes, start, end);
@@ -175,14 +175,14 @@ export class Connection implements Session {
       if (channel === undefined) return;
     }
     if (type === FRAME.heartbeat) throw new ReplyError('FRAME_ERROR', `heartbeat on channel ${id}`);
-    channel?.frame(type, bytes, start, end);
+    channel.frame(type, bytes, start, end);
   }
 
   /** Handles the first frame of a channel; returns the channel only when the frame is still to be handled. */
-  #openChannel(type: number, id: number, bytes: Buffer, start: number, end: number): undefined {
+  #openChannel(type: number, id: number, bytes: Buffer, start: number, end: number): Channel | undefined {
     const method = type === FRAME.method ? decodeMethod(bytes, start, end) : undefined;
     // The client's answer to a channel.close that crossed its own close.
-    if (method?.name === 'channel.closeOk') return;
+    if (method?.name === 'channel.closeOk') return undefined;
     const { channelMax } = this.#agreed();
     const most = this.services.options.maxChannelsPerConnection;
     if (method?.name !== 'channel.open') throw new ReplyError('CHANNEL_ERROR', `channel ${id} is not open`);
@@ -191,6 +191,7 @@ export class Connection implements Session {
       throw new ReplyError('NOT_ALLOWED', `limit of ${most} channels in a connection reached`);
     this.channels.set(id, new Channel(id, this));
     this.output.method(id, 'channel.openOk', { reserved1: Buffer.alloc(0) });
+    return undefined;
   }
 
   #connectionMethod(bytes: Buffer, start: number, end: number): void {
@@ -261,7 +262,7 @@ export class Connection implements Session {
 
   /** Waits before the answer, so that passwords cannot be tried quickly on one connection. */
   #refuseLogin(refusal: LoginRefused): void {
-    this.#parser.stop();
+    this.#state = 'refused';
     this.stream.pause();
     clearTimeout(this.#timer);
     this.#timer = setTimeout(() => {

@@ -32,8 +32,8 @@ export type AmqpAddress =
 
 interface ListenerContext {
   readonly explicitUsers: readonly AmqpUser[];
-  accept(stream: Duplex, remote: string, peer: Peer): void;
-  warn(warning: AmqpWarning): void;
+  readonly accept: (stream: Duplex, remote: string, peer: Peer) => void;
+  readonly warn: (warning: AmqpWarning) => void;
 }
 
 /** One listening socket. */
@@ -141,14 +141,14 @@ export function isLoopback(address: string): boolean {
 
 function certificateName(socket: Socket): string | undefined {
   if (!(socket instanceof TLSSocket) || !socket.authorized) return undefined;
-  const name: unknown = socket.getPeerCertificate().subject?.CN;
+  const name: unknown = socket.getPeerCertificate().subject.CN;
   return typeof name === 'string' ? name : undefined;
 }
 
 /** Removes a socket that nobody listens on any more; anything else at that path makes `listen` fail. */
 async function removeStaleSocket(path: string): Promise<void> {
-  const stats = await lstat(path).catch((error: NodeJS.ErrnoException) => {
-    if (error.code === 'ENOENT') return undefined;
+  const stats = await lstat(path).catch((error: unknown) => {
+    if (error instanceof Error && 'code' in error && error.code === 'ENOENT') return undefined;
     throw error;
   });
   if (stats?.isSocket() !== true) return;

@@ -21,7 +21,7 @@ export interface Services {
   readonly vhosts: ReadonlyMap<string, VirtualHost>;
   readonly gauge: MemoryGauge;
   readonly counters: ServerCounters;
-  warn(warning: AmqpWarning): void;
+  readonly warn: (warning: AmqpWarning) => void;
 }
 
 /** A connection that is open, as its channels see it. The object itself is the owner of exclusive queues. */

@@ -202,7 +202,7 @@ function writeNumber(writer: ByteWriter, type: FieldType, value: number | bigint
 export type PlainValue = string | number | boolean | { readonly [name: string]: PlainValue };
 
 /** Makes a typed table of plain values: text, 32 or 64 bit integers, doubles, booleans and nested objects. */
-export function tableOf(values: { readonly [name: string]: PlainValue }): FieldTable {
+export function tableOf(values: Readonly<Record<string, PlainValue>>): FieldTable {
   return new Map(Object.entries(values).map(([name, value]) => [name, fieldOf(value)]));
 }
 

@@ -39,7 +39,7 @@ export class ReplyError extends Error {
   /** Whether the connection, not only the channel, has to be closed. */
   readonly hard: boolean;
 
-  constructor(reply: ReplyName, text: string, hard: boolean = !SOFT.has(reply)) {
+  constructor(reply: ReplyName, text: string, hard = !SOFT.has(reply)) {
     super(`${reply} - ${text}`);
     this.replyCode = REPLY_CODES[reply];
     this.hard = hard;

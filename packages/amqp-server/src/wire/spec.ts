@@ -148,7 +148,7 @@ export type MethodName = keyof typeof METHODS;
 type ParseArguments<S extends string> = S extends `${infer Head} ${infer Rest}`
   ? ParseArguments<Head> & ParseArguments<Rest>
   : S extends `${infer Name}:${infer Type extends ArgumentType}`
-    ? { readonly [K in Name]: ArgumentValues[Type] }
+    ? Readonly<Record<Name, ArgumentValues[Type]>>
     : unknown;
 
 /** The arguments of one method, derived from its row. */
