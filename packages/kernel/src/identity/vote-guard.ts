@@ -1,4 +1,4 @@
-import { open, readFile, rename, unlink, type FileHandle } from 'node:fs/promises';
+import { open, readFile, rename, stat, unlink, type FileHandle } from 'node:fs/promises';
 import { dirname } from 'node:path';
 import { failure, hasCode, messageOf, type Clock, type Log, type VoteContent } from '@it-chain/contracts';
 import { codeOf, syncDirectory } from './durable-file.js';
@@ -69,7 +69,7 @@ export class VoteGuard {
         const { file, size } = await writeGuard(path, votes);
         return new VoteGuard(options, { votes, file, size });
       }
-      const file = await open(path, 'r+');
+      const file = await open(path, 'a+');
       const { size } = await file.stat();
       if (size > content.goodBytes) {
         log.warn('a torn record at the end of the guard was cut off', { bytes: size - content.goodBytes });
@@ -111,8 +111,9 @@ export class VoteGuard {
     const signed = { network, vote: { ...vote, digest: Uint8Array.from(vote.digest) } };
     if (this.#votes.judge(signed) === 'again') return;
     try {
-      await writeAll(this.#file, encodeVote(signed), this.#size);
+      await writeAll(this.#file, encodeVote(signed));
       await this.#file.datasync();
+      await this.#requireAlone(this.#size + RECORD_BYTES);
     } catch (cause) {
       // After a failed fsync the state of the file is unknown: only a fresh look at it, at the next start, helps.
       this.#failed = cause;
@@ -121,6 +122,16 @@ export class VoteGuard {
     this.#size += RECORD_BYTES;
     this.#votes.note(signed);
     await this.#compactIfGrown();
+  }
+
+  /**
+   * Of two processes that append to one guard, the later one sees a file longer than its own records and signs nothing:
+   * its judgement was made without the other's votes.
+   */
+  async #requireAlone(expected: number): Promise<void> {
+    const [mine, named] = await Promise.all([this.#file.stat(), stat(this.#path)]);
+    if (mine.ino === named.ino && mine.size === expected) return;
+    throw new Error('another process writes to it; two processes use one data directory');
   }
 
   async #compactIfGrown(): Promise<void> {
@@ -145,9 +156,9 @@ const temporaryOf = (path: string): string => `${path}.tmp`;
 async function writeGuard(path: string, votes: SignedVotes): Promise<{ file: FileHandle; size: number }> {
   const bytes = Buffer.concat([GUARD_HEADER, ...[...votes.kept()].map(encodeVote)]);
   const temporary = temporaryOf(path);
-  const file = await open(temporary, 'w+', 0o600);
+  const file = await open(temporary, 'ax+', 0o600);
   try {
-    await writeAll(file, bytes, 0);
+    await writeAll(file, bytes);
     await file.sync();
     await rename(temporary, path);
     await syncDirectory(dirname(path));
@@ -158,10 +169,10 @@ async function writeGuard(path: string, votes: SignedVotes): Promise<{ file: Fil
   return { file, size: bytes.length };
 }
 
-async function writeAll(file: FileHandle, bytes: Uint8Array, position: number): Promise<void> {
+/** Appends: the file is open for nothing else. */
+async function writeAll(file: FileHandle, bytes: Uint8Array): Promise<void> {
   for (let done = 0; done < bytes.length;) {
-    const { bytesWritten } = await file.write(bytes, done, bytes.length - done, position + done);
-    done += bytesWritten;
+    done += (await file.write(bytes, done, bytes.length - done)).bytesWritten;
   }
 }
 
