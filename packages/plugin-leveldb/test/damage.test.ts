@@ -61,7 +61,7 @@ const DAMAGED = 'ERR_STORAGE_DAMAGED';
 
 describe('a damaged store', () => {
   let original: StoreFolder;
-  const trials = 20;
+  const trials = Number(process.env['TRIALS'] ?? 20);
 
   before(async () => {
     original = await StoreFolder.make();

@@ -54,8 +54,13 @@ export function crc32c(bytes: Uint8Array, seed = 0): number {
 }
 
 /** The form in which LevelDB stores a CRC, so that a CRC over stored CRCs is not weak (leveldb util/crc32c.h). */
+export function maskCrc32c(crc: number): number {
+  return (((crc >>> 15) | (crc << 17)) + MASK_DELTA) >>> 0;
+}
+
+/** The stored form of the CRC over all parts, one after the other. */
 export function maskedCrc32c(...parts: readonly Uint8Array[]): number {
   let crc = 0;
   for (const part of parts) crc = crc32c(part, crc);
-  return (((crc >>> 15) | (crc << 17)) + MASK_DELTA) >>> 0;
+  return maskCrc32c(crc);
 }

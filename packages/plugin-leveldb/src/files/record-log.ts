@@ -1,4 +1,4 @@
-import { maskedCrc32c } from './crc32c.js';
+import { crc32c, maskCrc32c, maskedCrc32c } from './crc32c.js';
 
 const BLOCK = 32_768;
 const HEADER = 7;
@@ -47,7 +47,11 @@ export function readRecordLog(file: Uint8Array): RecordLog {
       return { records, fault: { offset: at, what: 'zeros in front of other bytes' } };
     }
     if (HEADER + length > room) return { records, fault: { offset: at, what: 'a record longer than its block' } };
-    if (end > bytes.length) return { records };
+    if (end > bytes.length) {
+      return hidesRecord(bytes, at)
+        ? { records, fault: { offset: at, what: 'a record whose length is damaged' } }
+        : { records };
+    }
     const data = bytes.subarray(at + HEADER, end);
     if (bytes.readUInt32LE(at) !== maskedCrc32c(bytes.subarray(at + 6, at + 7), data)) {
       return { records, fault: { offset: at, what: 'a record that does not match its checksum' } };
@@ -66,4 +70,18 @@ export function readRecordLog(file: Uint8Array): RecordLog {
     at = end;
   }
   return { records };
+}
+
+/**
+ * A record that ends behind the file was cut by a crash, or its length is damaged and hides what follows. In the second
+ * case its checksum matches at some shorter length.
+ */
+function hidesRecord(bytes: Buffer, at: number): boolean {
+  const expected = bytes.readUInt32LE(at);
+  let crc = crc32c(bytes.subarray(at + 6, at + 7));
+  for (let end = at + HEADER; ; end += 1) {
+    if (maskCrc32c(crc) === expected) return true;
+    if (end >= bytes.length) return false;
+    crc = crc32c(bytes.subarray(end, end + 1), crc);
+  }
 }
