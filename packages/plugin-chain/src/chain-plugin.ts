@@ -1,0 +1,106 @@
+import {
+  Application,
+  Chain,
+  P2p,
+  PEER_KINDS,
+  Storage,
+  Transport,
+  TxPool,
+  definePlugin,
+  type PluginContext,
+} from '@it-chain/contracts';
+import { BlockBuilder } from './block-builder.js';
+import { BlockChecker } from './block-checker.js';
+import { BlockExecutor } from './block-executor.js';
+import { BlockFetcher } from './block-fetcher.js';
+import { BlockServer } from './block-server.js';
+import { ChainConfig } from './chain-config.js';
+import { ChainQueries } from './chain-queries.js';
+import { ChainStore } from './chain-store.js';
+import { Ledger } from './ledger.js';
+import { NetworkWatch } from './network-watch.js';
+
+/** The plugin that serves the role `chain`. */
+export const chainPlugin = definePlugin({
+  name: '@it-chain/plugin-chain',
+  version: '1.0.0',
+  provides: [Chain],
+  requires: [Storage, Application],
+  uses: [Transport, P2p, TxPool],
+  config: ChainConfig,
+  setup(context) {
+    const { config, clock, log } = context;
+    const store = new ChainStore(config, { storage: context.use(Storage) });
+    const ledger = makeLedger(context, store);
+    const transport = context.use(Transport);
+    const fetcher = new BlockFetcher(config, { transport, log });
+    const queries = new ChainQueries(config, {
+      store,
+      state: () => ledger.state(),
+      founded: () => ledger.stateIfFounded !== undefined,
+    });
+    const chain: Chain = {
+      build: ({ height }) => ledger.build(height),
+      check: (request) => ledger.check(request),
+      commit: (request) => ledger.commit(request),
+      tip: async () => ledger.state().tip,
+      get: (request) => queries.get(request),
+      range: (request) => queries.range(request),
+      fetch: (request, call) => fetcher.fetch(request, call?.timeoutMs),
+      locate: (request) => queries.locate(request),
+      prove: (request) => queries.prove(request),
+      validators: (request) => queries.validators(request),
+      roles: (request) => queries.roles(request),
+    };
+    context.serve(Chain, chain);
+    const server = new BlockServer(config, { chain, transport, clock, log });
+    context.on(Transport.events.asked, (asked) =>
+      asked.kind === PEER_KINDS.blocks ? server.answer(asked) : undefined,
+    );
+    const watch = new NetworkWatch(
+      { pollMs: config.networkPollMs },
+      {
+        p2p: context.use(P2p),
+        clock,
+        log,
+        settled: () => (ledger.stateIfFounded?.tip.height ?? 0) > 0,
+        adopt: (genesis) => ledger.adopt(genesis),
+      },
+    );
+    context.on(P2p.events.founded, () => {
+      watch.look();
+    });
+    return {
+      start: async () => {
+        await ledger.load();
+        watch.start();
+      },
+      stop: () => {
+        watch.stop();
+      },
+    };
+  },
+});
+
+function makeLedger(context: PluginContext<ChainConfig>, store: ChainStore): Ledger {
+  const { config, clock, log, metrics } = context;
+  const application = context.use(Application);
+  const pool = context.use(TxPool);
+  const executor = new BlockExecutor({ application });
+  const verify: PluginContext['verify'] = (checks) => context.verify(checks);
+  return new Ledger({
+    store,
+    builder: new BlockBuilder({ store, pool, clock, log, publicKey: context.identity.publicKey }),
+    checker: new BlockChecker(config, { store, executor, pool, clock, log, verify }),
+    application,
+    log,
+    metrics,
+    emit: (notice, body) => context.emit(notice, body),
+    fatal: (kind, error) => {
+      context.fatal(kind, error);
+    },
+    health: (health) => {
+      context.health(health);
+    },
+  });
+}
