@@ -13,3 +13,4 @@ export * from './keyspace.js';
 export * from './kv.js';
 export * from './system-state.js';
 export * from './verify-block.js';
+export * from './peer-protocol.js';

@@ -44,4 +44,42 @@ export const gatewayErrors = {
     when: 'The client API cannot listen at its address, or its certificate cannot be read.',
     fix: 'Choose another address in api.listen, or stop the process that holds it.',
   },
+  ERR_PEER_PROTOCOL: {
+    when: 'A peer sent bytes that are not the peer protocol.',
+    fix: 'Check that a node answers at that address; a peer that repeats it is banned for a while.',
+  },
+  ERR_PEER_TOO_LARGE: {
+    when: 'A message to or of a peer is longer than peers.limits.messageBytes.',
+    fix: 'Send it in parts.',
+  },
+  ERR_PEER_BANNED: {
+    when: 'The peer broke the protocol too often in a short time and is not spoken to for a while.',
+    fix: 'Look for the reason in the log of the refusing node; the ban ends by itself.',
+  },
+  ERR_PEER_LIMIT: {
+    when: 'The node has as many sessions as its limits allow.',
+    fix: 'Dial another member, or raise peers.limits.inbound or peers.limits.outbound.',
+  },
+  ERR_PEER_INSECURE: {
+    when: 'A peer that is not on loopback tried to connect without TLS.',
+    fix: 'Remove peers.insecure from the config of that node, or set it on both.',
+  },
+  ERR_PEER_DUPLICATE: {
+    when: 'A connection was given up because the same two nodes have a session already.',
+    fix: 'Nothing: the session that is open is used.',
+  },
+  ERR_PEER_REPLACED: {
+    when: 'A session was given up for a newer one of the same peer.',
+    fix: 'Nothing: the newer session is used.',
+  },
+  ERR_PEER_LOST: {
+    when: 'The connection to a peer ended without a goodbye.',
+    fix: 'Nothing: p2p dials it again. If it lasts, check the network and the other node.',
+  },
+  ERR_PEER_STOPPING: { when: 'The node is stopping.', fix: 'Wait until it is back.' },
+  ERR_PEER_ADDRESS: { when: 'An address of a peer cannot be read.', fix: 'Write [NODEID@]HOST:PORT.' },
+  ERR_GATEWAY_LISTEN: {
+    when: 'The gateway cannot listen at the configured address.',
+    fix: 'Choose another address or port, or stop the process that uses it.',
+  },
 } satisfies Record<string, ErrorEntry>;
