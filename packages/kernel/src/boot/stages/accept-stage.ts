@@ -1,0 +1,14 @@
+import { inject, injectable } from 'tsyringe';
+import type { PluginLife } from '../plugin-life.js';
+import { TOKENS } from '../tokens.js';
+import type { Stage } from './stage.js';
+
+/** Opens the doors to the outside, when everything behind them is ready. */
+@injectable()
+export class AcceptStage implements Stage {
+  constructor(@inject(TOKENS.plugins) private readonly lives: readonly PluginLife[]) {}
+
+  async run(): Promise<void> {
+    for (const life of this.lives) await life.accept();
+  }
+}

@@ -1,0 +1,14 @@
+import { inject, injectable } from 'tsyringe';
+import type { PluginLife } from '../plugin-life.js';
+import { TOKENS } from '../tokens.js';
+import type { Stage } from './stage.js';
+
+/** Makes real what every `setup` asked for: from here on each plugin hears its events. */
+@injectable()
+export class SetupStage implements Stage {
+  constructor(@inject(TOKENS.plugins) private readonly lives: readonly PluginLife[]) {}
+
+  async run(): Promise<void> {
+    for (const life of this.lives) await life.listen();
+  }
+}

@@ -1,0 +1,21 @@
+/** The tokens of a node's container. By `Symbol.for`, so that two copies of this package agree. */
+export const TOKENS = {
+  container: Symbol.for('it-chain:kernel.container'),
+  options: Symbol.for('it-chain:kernel.options'),
+  clock: Symbol.for('it-chain:kernel.clock'),
+  random: Symbol.for('it-chain:kernel.random'),
+  verifier: Symbol.for('it-chain:kernel.verifier'),
+  metrics: Symbol.for('it-chain:kernel.metrics'),
+  logs: Symbol.for('it-chain:kernel.logs'),
+  board: Symbol.for('it-chain:kernel.board'),
+  lifeline: Symbol.for('it-chain:kernel.lifeline'),
+  undo: Symbol.for('it-chain:kernel.undo'),
+  record: Symbol.for('it-chain:kernel.record'),
+  openConfig: Symbol.for('it-chain:kernel.open-config'),
+  config: Symbol.for('it-chain:kernel.config'),
+  identity: Symbol.for('it-chain:kernel.identity'),
+  bus: Symbol.for('it-chain:kernel.bus'),
+  plugins: Symbol.for('it-chain:kernel.plugins'),
+  plugin: Symbol.for('it-chain:kernel.plugin'),
+  binding: Symbol.for('it-chain:kernel.binding'),
+} as const;
