@@ -10,7 +10,8 @@ const folder = mkdtempSync(join(tmpdir(), 'it-chain-clone-'));
 const home = join(folder, 'home');
 mkdirSync(home);
 // What a shell without any set-up of its own has; npm's own settings and proxies are passed on, since it installs.
-const settings = /^(npm_config_(cache|registry|userconfig|globalconfig).*|https?_proxy|no_proxy|node_extra_ca_certs|ssl_cert_.*)$/i;
+const settings =
+  /^(npm_config_(cache|registry|userconfig|globalconfig).*|https?_proxy|no_proxy|node_extra_ca_certs|ssl_cert_.*)$/i;
 const kept = Object.entries(process.env).filter(([name]) => settings.test(name));
 const env = {
   PATH: `${dirname(process.execPath)}:/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin`,
@@ -45,7 +46,12 @@ function clone(name) {
 
 function npmStart(cwd) {
   return new Promise((resolve) => {
-    const child = spawn('npm', ['start', '--silent'], { cwd, env, stdio: ['ignore', 'pipe', 'inherit'], detached: true });
+    const child = spawn('npm', ['start', '--silent'], {
+      cwd,
+      env,
+      stdio: ['ignore', 'pipe', 'inherit'],
+      detached: true,
+    });
     const limit = setTimeout(() => end(false), 600_000);
     let seen = '';
     let ready = false;

@@ -3,6 +3,7 @@ import { existsSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { createServer, connect } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { until } from './until.js';
 
 const SERVER = '/usr/lib/rabbitmq/bin/rabbitmq-server';
 
@@ -68,7 +69,7 @@ export async function startRabbitMq(): Promise<PrivateRabbitMq> {
   let child: ChildProcess | undefined;
   const start = async (): Promise<void> => {
     child = spawn(SERVER, [], { env, stdio: 'ignore', detached: true });
-    await until(() => greets(amqp), 120_000, 'RabbitMQ to speak AMQP');
+    await until('RabbitMQ to speak AMQP', () => greets(amqp), 60_000);
   };
   const stop = async (signal: NodeJS.Signals = 'SIGTERM'): Promise<void> => {
     const running = child;
@@ -78,7 +79,7 @@ export async function startRabbitMq(): Promise<PrivateRabbitMq> {
     // The whole group: Erlang's VM is a child of the script.
     process.kill(-running.pid, signal);
     await gone;
-    await until(async () => !(await greets(amqp)), 60_000, 'RabbitMQ to be gone');
+    await until('RabbitMQ to be gone', async () => !(await greets(amqp)), 30_000);
   };
   await start();
   return {
@@ -91,15 +92,6 @@ export async function startRabbitMq(): Promise<PrivateRabbitMq> {
       rmSync(dir, { recursive: true, force: true });
     },
   };
-}
-
-/** Waits for a condition, looking every 100 ms. */
-export async function until(condition: () => Promise<boolean> | boolean, limitMs: number, what: string): Promise<void> {
-  const end = Date.now() + limitMs;
-  while (!(await condition())) {
-    if (Date.now() > end) throw new Error(`waited ${limitMs} ms for ${what}`);
-    await new Promise((resolve) => setTimeout(resolve, 100));
-  }
 }
 
 /** True when something at the port answers an AMQP protocol header with Connection.Start. */

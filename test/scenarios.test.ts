@@ -1,0 +1,3 @@
+import { scenarios } from './support/scenarios.js';
+
+scenarios('the three scenarios, on the embedded AMQP server');

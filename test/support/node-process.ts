@@ -1,0 +1,199 @@
+import { spawn, type ChildProcess } from 'node:child_process';
+import { mkdirSync, readFileSync, writeFileSync } from 'node:fs';
+import { dirname, join } from 'node:path';
+import { createInterface } from 'node:readline';
+import { fileURLToPath } from 'node:url';
+import { createClient, type Client } from '@it-chain/client';
+import { freePort } from './rabbitmq.js';
+import { timeFactor } from './until.js';
+
+/** The repository. */
+export const root = join(dirname(fileURLToPath(import.meta.url)), '..', '..', '..');
+const bin = join(root, 'packages', 'cli', 'dist', 'bin.js');
+
+/** How a node of a test is made. */
+export interface NodeOptions {
+  readonly name: string;
+  /** Where its config and data go. */
+  readonly dir: string;
+  /** Broker instead of the embedded server. */
+  readonly busUrl?: string | undefined;
+  /** Sections of plugins by short name: `{ txpool: { maxCount: 10 } }`. */
+  readonly sections?: Readonly<Record<string, object>> | undefined;
+  /** Instead of `@it-chain/plugin-kv`. */
+  readonly application?: string | undefined;
+  readonly args?: readonly string[] | undefined;
+}
+
+/** How a process ended. */
+export interface Ended {
+  readonly code: number | null;
+  readonly signal: NodeJS.Signals | null;
+}
+
+/** A line of `it-chain start --json`. */
+export type StartLine = Readonly<Record<string, unknown>>;
+
+/** A real node in a process of its own. */
+export class NodeProcess {
+  readonly name: string;
+  readonly dataDir: string;
+  readonly configFile: string;
+  readonly peerPort: number;
+  readonly apiPort: number;
+  /** What `start --json` printed since the last start. */
+  lines: StartLine[] = [];
+  /** The end of what it wrote to stderr, for messages. */
+  stderr = '';
+  nodeId = '';
+  readonly #args: readonly string[];
+  #child: ChildProcess | undefined;
+  #ended: Promise<Ended> | undefined;
+  #client: Client | undefined;
+
+  private constructor(options: NodeOptions, ports: { peer: number; api: number }) {
+    this.name = options.name;
+    this.dataDir = join(options.dir, options.name);
+    this.peerPort = ports.peer;
+    this.apiPort = ports.api;
+    this.#args = options.args ?? [];
+    mkdirSync(options.dir, { recursive: true });
+    this.configFile = join(options.dir, `${options.name}.json`);
+    writeFileSync(this.configFile, JSON.stringify(configOf(options, this.dataDir, ports), null, 2));
+  }
+
+  /** Writes the config; nothing runs yet. */
+  static async create(options: NodeOptions): Promise<NodeProcess> {
+    return new NodeProcess(options, { peer: await freePort(), api: await freePort() });
+  }
+
+  /** `HOST:PORT` for peers. */
+  get peer(): string {
+    return `127.0.0.1:${this.peerPort}`;
+  }
+  /** `HOST:PORT` of the API. */
+  get api(): string {
+    return `127.0.0.1:${this.apiPort}`;
+  }
+  get pid(): number {
+    return this.#child?.pid ?? 0;
+  }
+  /** A client that lives until the node is stopped. */
+  get client(): Client {
+    this.#client ??= createClient({ address: this.api, token: this.token() });
+    return this.#client;
+  }
+  /** The admin token, as the CLI reads it. */
+  token(): string {
+    return readFileSync(join(this.dataDir, 'api.token'), 'utf8').trim();
+  }
+
+  /** Starts the process and waits until it is ready. */
+  async start(extra: readonly string[] = []): Promise<this> {
+    const ready = this.launch(extra);
+    const end = timeFactor * 20_000;
+    let timer: NodeJS.Timeout | undefined;
+    const late = new Promise<never>((_resolve, reject) => {
+      timer = setTimeout(() => reject(new Error(`${this.name} was not ready in ${end} ms\n${this.stderr}`)), end);
+    });
+    try {
+      await Promise.race([ready, late]);
+    } finally {
+      clearTimeout(timer);
+    }
+    return this;
+  }
+
+  /** Starts the process; resolves when it is ready, rejects when it ends before. */
+  launch(extra: readonly string[] = []): Promise<void> {
+    this.lines = [];
+    this.stderr = '';
+    const child = spawn(
+      process.execPath,
+      [bin, 'start', '--config', this.configFile, '--json', ...this.#args, ...extra],
+      {
+        stdio: ['ignore', 'pipe', 'pipe'],
+      },
+    );
+    this.#child = child;
+    child.stderr.on('data', (chunk: Buffer) => {
+      this.stderr = (this.stderr + chunk.toString()).slice(-16_384);
+    });
+    this.#ended = new Promise((resolve) => child.once('exit', (code, signal) => resolve({ code, signal })));
+    return new Promise((resolve, reject) => {
+      createInterface({ input: child.stdout }).on('line', (line) => {
+        const read = parse(line);
+        if (read === undefined) return;
+        this.lines.push(read);
+        if (typeof read['nodeId'] === 'string') this.nodeId = read['nodeId'];
+        if (read['ready'] === true) resolve();
+      });
+      void this.#ended?.then(({ code, signal }) =>
+        reject(new Error(`${this.name} ended with ${String(code ?? signal)} before it was ready\n${this.stderr}`)),
+      );
+    });
+  }
+
+  /** Resolves when the process is gone. */
+  ended(): Promise<Ended> {
+    return this.#ended ?? Promise.resolve({ code: null, signal: null });
+  }
+
+  /** Sends a signal and waits for the end. */
+  async stop(signal: NodeJS.Signals = 'SIGTERM'): Promise<Ended> {
+    this.#client?.close();
+    this.#client = undefined;
+    const child = this.#child;
+    if (child === undefined || child.exitCode !== null || child.signalCode !== null) return this.ended();
+    child.kill(signal);
+    const force = setTimeout(() => child.kill('SIGKILL'), timeFactor * 10_000);
+    const ended = await this.ended();
+    clearTimeout(force);
+    return ended;
+  }
+
+  /** kill -9. */
+  kill(): Promise<Ended> {
+    return this.stop('SIGKILL');
+  }
+
+  /** Freezes or thaws the process. */
+  signal(signal: NodeJS.Signals): void {
+    this.#child?.kill(signal);
+  }
+}
+
+function parse(line: string): StartLine | undefined {
+  try {
+    return JSON.parse(line) as StartLine;
+  } catch {
+    // Lines that are not JSON are the logs of a library; the test reads facts only.
+    return undefined;
+  }
+}
+
+const FAST: Readonly<Record<string, object>> = {
+  consensus: { baseTimeoutMs: 1_000, promotion: { healthyMs: 200 } },
+};
+
+function configOf(options: NodeOptions, dataDir: string, ports: { peer: number; api: number }): object {
+  const section = (name: string, own: object = {}): object => ({ ...FAST[name], ...own, ...options.sections?.[name] });
+  const plugin = (name: string, own?: object): object => ({
+    use: `@it-chain/plugin-${name}`,
+    with: section(name, own),
+  });
+  return {
+    node: { name: options.name, dataDir },
+    bus: options.busUrl === undefined ? { listen: '127.0.0.1:0' } : { url: options.busUrl },
+    log: { level: process.env['TEST_LOG_LEVEL'] ?? 'info' },
+    plugins: [
+      plugin('gateway', { peers: { listen: `127.0.0.1:${ports.peer}` }, api: { listen: `127.0.0.1:${ports.api}` } }),
+      plugin('p2p'),
+      plugin('leveldb'),
+      plugin('txpool'),
+      plugin('chain'),
+      plugin('consensus'),
+      options.application === undefined ? plugin('kv') : { use: options.application },
+    ],
+  };
+}
