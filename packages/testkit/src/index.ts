@@ -4,3 +4,5 @@ export { MemoryStorage } from './doubles/memory-storage.js';
 export { FakeContext, type FakeContextOptions } from './doubles/fake-context.js';
 export { testStorage, type LastingStorageUnderTest, type StorageUnderTest } from './suites/storage.js';
 export { FakeNode, type FakeRoles } from './doubles/fake-node.js';
+export { testBus, runBusCase, busCases, type BusSupport, type BusUnderTest } from './suites/bus.js';
+export { applicationTransactions, testApplication, type ApplicationUnderTest } from './suites/application.js';

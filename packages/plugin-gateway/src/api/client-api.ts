@@ -24,6 +24,8 @@ export interface ClientApi {
 
 /** How often health looks at the plugins, in ms. */
 const HEALTH_MS = 1_000;
+/** How long the last answers may take to leave when the node stops, in ms. */
+const FLUSH_MS = 300;
 
 /**
  * Serves `itchain.v1.Node`, health and reflection over gRPC.
@@ -77,8 +79,8 @@ export async function startClientApi(options: ApiConfig, dependencies: ClientApi
       const idle = guard.close();
       stopping.abort();
       await Promise.race([idle, context.clock.sleep(options.closeMs)]);
-      // One turn for the last answers to reach their sockets.
-      await new Promise((resolve) => setImmediate(resolve));
+      // What was answered last still has to reach its client.
+      await Promise.race([new Promise((resolve) => server.tryShutdown(resolve)), context.clock.sleep(FLUSH_MS)]);
       injector.destroy();
       server.forceShutdown();
       connections.destroy();
