@@ -20,6 +20,13 @@ export function addVote(turn: Turn, pool: VotePool, vote: SignedVote): boolean {
   return false;
 }
 
+/** Notes that the signer of a vote has reached its round. Whoever calls this has found the signer in V(height). */
+export function noteReached(turn: Turn, vote: SignedVote): void {
+  const { reached } = turn.state.at;
+  const signer = toHex(vote.signer);
+  reached.set(signer, Math.max(vote.round, reached.get(signer) ?? 0));
+}
+
 /** Gives evidence once per sender, type and round. */
 export function accuse(turn: Turn, first: SignedVote, second: SignedVote): void {
   const { accused } = turn.state.at;

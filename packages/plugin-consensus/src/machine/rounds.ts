@@ -67,7 +67,7 @@ export function moveTo(turn: Turn, round: number): void {
   sign(turn, { message, prepares: [] });
 }
 
-/** The part of MOVE, R2 and R7 that they share: a higher round, nothing accepted in it, its timer started. */
+/** The part of MOVE, R2 and R7 that they share: a higher round, nothing accepted in it, another timer. */
 export function enterRound(turn: Turn, round: number): void {
   const { at } = turn.state;
   at.round = round;
@@ -76,6 +76,7 @@ export function enterRound(turn: Turn, round: number): void {
   at.building = undefined;
   prune(turn);
   admitHighest(turn);
+  if (at.armed) turn.out.push({ type: 'clear-timer', timer: 'round' });
   at.armed = false;
   armRoundTimer(turn);
 }
@@ -104,18 +105,26 @@ export function followRoundChanges(turn: Turn): boolean {
 }
 
 /**
- * TIMER: one per height and round, started on entering the round; round 0 is timed only while there is work, and a
- * proposal in the present round does not start it again.
+ * TIMER: one per height and round, and a proposal in the present round does not start it again. Round 0 is timed while
+ * there is work; a higher round from when a quorum is known to be in it or further. So whoever is ahead waits for the
+ * others instead of staying one round ahead for ever, and without a quorum rounds do not grow.
  */
 export function armRoundTimer(turn: Turn): void {
   const { state, out } = turn;
   const { at, height, options } = state;
-  const wanted = isValidator(state) && at.deciding === undefined && (at.round > 0 || at.touched || hasWork(state));
+  const wanted = isValidator(state) && at.deciding === undefined && isTimed(turn);
   if (wanted === at.armed) return;
   at.armed = wanted;
   const { round } = at;
   if (wanted) out.push({ type: 'set-timer', timer: 'round', height, round, ms: timeoutOf(options, round) });
   else out.push({ type: 'clear-timer', timer: 'round' });
+}
+
+function isTimed(turn: Turn): boolean {
+  const { at, members, selfKey } = turn.state;
+  if (at.round === 0) return at.touched || hasWork(turn.state);
+  const there = members.keys.filter((key) => key === selfKey || (at.reached.get(key) ?? 0) >= at.round);
+  return there.length >= members.q;
 }
 
 /** REBROADCAST runs while this node has said something at an undecided height. */

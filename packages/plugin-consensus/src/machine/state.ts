@@ -78,6 +78,8 @@ export interface HeightState {
   roundChanges: Map<number, Map<Hex, KeptRoundChange>>;
   /** Each sender's highest ROUND_CHANGE, also above the window. */
   highest: Map<Hex, KeptRoundChange>;
+  /** The highest round that each validator has voted in, in any way: it is there or further. */
+  reached: Map<Hex, number>;
   blocks: Map<Hex, KnownBlock>;
   checks: Map<number, PendingCheck>;
   /** Failed checks by sender and round: a leader is not given unlimited tries. */
@@ -147,6 +149,7 @@ export function emptyHeight(): HeightState {
     commits: new Map(),
     roundChanges: new Map(),
     highest: new Map(),
+    reached: new Map(),
     blocks: new Map(),
     checks: new Map(),
     failures: new Map(),

@@ -1,7 +1,7 @@
 import { sameBytes, toHex, type Block } from '@it-chain/contracts';
 import { blockDigest, judgeProposal, judgeRoundChange, type HeightView } from './justification.js';
 import type { Proposal, RoundChange, SignedVote } from './messages.js';
-import { accuse, addVote, inWindow, votesFor } from './pool.js';
+import { accuse, addVote, inWindow, noteReached, votesFor } from './pool.js';
 import { draftVote, enterRound, maySign, ownKey, sign } from './rounds.js';
 import { isValidator, keepRoundChange, leaderAt, type Hex, type Turn } from './state.js';
 
@@ -33,6 +33,7 @@ export function onProposal(turn: Turn, proposal: Proposal): void {
   const judgement = judgeProposal(view, proposal);
   if ('rejection' in judgement) return;
   at.touched = true;
+  noteReached(turn, vote);
   at.proposals.set(vote.round, proposal);
   const key = toHex(vote.digest);
   const known = at.blocks.get(key);
@@ -107,12 +108,13 @@ export function onVote(turn: Turn, vote: SignedVote): void {
   const { state } = turn;
   const { at, options } = state;
   if (!state.members.index.has(toHex(vote.signer))) return;
+  noteReached(turn, vote);
+  at.touched = true;
   const pool = vote.type === 'prepare' ? at.prepares : at.commits;
   // COMMITs decide in any round (R4), so those of rounds left behind are taken too.
   const lowest = vote.type === 'prepare' ? at.round : at.round - options.roundWindow;
   if (vote.round < lowest || vote.round > at.round + options.roundWindow) return;
   addVote(turn, pool, vote);
-  at.touched = true;
 }
 
 /** R3: a quorum of PREPAREs for the accepted block of the present round. @returns true where a COMMIT was signed */
@@ -145,6 +147,7 @@ export function onRoundChange(turn: Turn, change: RoundChange): void {
     return;
   }
   at.touched = true;
+  noteReached(turn, vote);
   const kept = keepRoundChange(change);
   if (highest === undefined || vote.round > highest.vote.round) at.highest.set(signer, kept);
   if (vote.round < at.round) return;
