@@ -10,4 +10,16 @@ export const consensusErrors = {
     when: 'Two valid certificates for different blocks of one height exist. Exit code 13.',
     fix: 'More than a third of the validators signed twice; see docs/guarantees.md.',
   },
+  ERR_CONSENSUS_LOG_DAMAGED: {
+    when: 'A record of the consensus log is damaged or missing, so this node no longer knows what it has voted for. Exit code 10.',
+    fix: 'Restore the directory from a backup, or move it away and join again; do not delete single records.',
+  },
+  ERR_CONSENSUS_PEER_MISBEHAVED: {
+    when: 'A peer sent invalid signatures, bytes that cannot be read, or blocks with a wrong certificate, again and again; its session was closed.',
+    fix: 'Nothing here; on that node compare the version and the network, or find out who runs it.',
+  },
+  ERR_CONSENSUS_STATE_LOST: {
+    when: 'Peers hold votes of this node that it does not remember: an old backup was restored or its log was cut. It does not vote until the others have decided that height.',
+    fix: 'Wait. If the network cannot go on without its vote and its key signs nowhere else, set acceptDoubleSignRisk, or start with --accept-double-sign-risk.',
+  },
 } satisfies Record<string, ErrorEntry>;
