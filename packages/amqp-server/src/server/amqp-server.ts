@@ -62,10 +62,7 @@ export class AmqpServer extends EventEmitter<AmqpServerEvents> {
     this.#services = { options: this.#options, authenticator, vhosts, gauge, counters, warn };
     this.#lifecycle = {
       opened: (connection) => this.emit('connection', describe(connection)),
-      closed: (connection, reason) => {
-        this.#connections.delete(connection);
-        this.emit('connectionClosed', describe(connection), reason);
-      },
+      closed: (connection, reason) => this.emit('connectionClosed', describe(connection), reason),
     };
   }
 
@@ -145,7 +142,7 @@ export class AmqpServer extends EventEmitter<AmqpServerEvents> {
     );
     for (const connection of [...this.#connections]) {
       if (connection.isOpen) connection.close(goodbye);
-      else connection.destroy('server closed');
+      else if (!connection.isClosed) connection.destroy('server closed');
     }
     await Promise.all([...gone, ...listeners]);
     for (const vhost of this.#services.vhosts.values()) vhost.destroy();
@@ -158,14 +155,16 @@ export class AmqpServer extends EventEmitter<AmqpServerEvents> {
 
   #accept(stream: Duplex, remote: string, peer: Peer): void {
     const { counters } = this.#services;
-    if (this.#connections.size >= this.#options.maxConnections || this.#closing !== undefined) {
+    if (stream.destroyed || this.#closing !== undefined || this.#connections.size >= this.#options.maxConnections) {
       counters.connectionsRefused++;
       stream.on('error', () => undefined); // The client may already be gone; there is nobody left to tell.
       stream.destroy();
       return;
     }
     counters.connectionsAccepted++;
-    this.#connections.add(new Connection(this.#nextId++, remote, stream, this.#services, peer, this.#lifecycle));
+    const connection = new Connection(this.#nextId++, remote, stream, this.#services, peer, this.#lifecycle);
+    this.#connections.add(connection);
+    stream.once('close', () => this.#connections.delete(connection));
   }
 
   #onMemoryAlarm(alarm: boolean): void {

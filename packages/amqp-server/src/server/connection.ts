@@ -18,6 +18,9 @@ export interface ConnectionListener {
   closed(connection: Connection, reason: string): void;
 }
 
+/** Time for the client to end the stream after connection.close-ok. */
+const LINGER_MS = 1000;
+
 type State = 'header' | 'handshake' | 'refused' | 'open' | 'closing' | 'closed';
 
 /** One connection: from the protocol header to the end of the stream. */
@@ -48,13 +51,12 @@ export class Connection implements Session {
     readonly listener: ConnectionListener,
   ) {
     const { options } = services;
-    this.output = new Output(stream);
+    this.output = new Output(stream, () => this.#flow.written());
     this.#parser = new FrameParser(options.frameMaxBeforeLogin, this.#onFrame);
     this.#handshake = new Handshake(services, this.output, peer);
     this.#flow = new FlowControl(this, this.#heartbeat);
     this.#timer = setTimeout(() => this.destroy('handshake timed out'), options.handshakeTimeoutMs);
     stream.on('data', (chunk: Buffer) => this.#onData(chunk));
-    stream.on('drain', () => this.#flow.drained());
     stream.on('end', () => this.destroy(this.#reason));
     stream.on('error', (error) => this.destroy(`stream failed: ${error.message}`));
     stream.on('close', () => this.destroy(this.#reason));
@@ -76,6 +78,11 @@ export class Connection implements Session {
   /** Whether login and connection.open succeeded and nothing ended it yet. */
   get isOpen(): boolean {
     return this.#state === 'open';
+  }
+
+  /** Whether it is over for the protocol, though the stream may still have to end. */
+  get isClosed(): boolean {
+    return this.#state === 'closed';
   }
 
   /** Whether this connection waits for the memory alarm to end. */
@@ -201,7 +208,8 @@ export class Connection implements Session {
       this.#reason = 'closed by the client';
       this.#release();
       this.output.method(0, 'connection.closeOk', {});
-      this.#finish();
+      // The client ends the stream once it has read the answer; ending it first makes some clients (lapin) fail.
+      this.#finish(LINGER_MS);
     } else if (this.#state === 'handshake') {
       const agreement = this.#handshake.handle(method);
       if (method.name === 'connection.tuneOk') this.#parser.maxFrame = this.services.options.frameMax;
@@ -305,12 +313,17 @@ export class Connection implements Session {
     }
   }
 
-  /** Sends what is left and ends the stream, waiting a limited time for the other side to end too. */
-  #finish(): void {
+  /** Sends what is left and ends the stream, after giving the other side some time to end it first. */
+  #finish(lingerMs = 0): void {
     if (this.#state === 'closed') return;
     this.#ended();
-    this.output.end();
-    const timer = setTimeout(() => this.stream.destroy(), this.services.options.closeTimeoutMs);
+    if (lingerMs === 0) this.output.end();
+    else this.output.flush();
+    const end = (): void => {
+      this.output.end();
+      this.stream.destroy();
+    };
+    const timer = setTimeout(end, lingerMs === 0 ? this.services.options.closeTimeoutMs : lingerMs);
     timer.unref();
     this.stream.once('close', () => clearTimeout(timer));
     this.stream.resume();

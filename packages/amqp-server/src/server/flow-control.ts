@@ -36,8 +36,11 @@ export class FlowControl {
     return false;
   }
 
-  /** The stream has sent everything. */
-  drained(): void {
+  /** The stream has sent something: go on once there is room again. */
+  written(): void {
+    if (!this.#stalled && !this.#backlogged) return;
+    const { output, services } = this.#connection;
+    if (output.pending > services.options.maxOutputBytes) return;
     if (this.#backlogged) {
       this.#backlogged = false;
       this.#read();

@@ -32,7 +32,7 @@ export interface AmqpQueueStats {
 
 /** Adds up the state of a server. */
 export function serverStats(services: Services, connections: ReadonlySet<Connection>): AmqpServerStats {
-  const all = [...connections];
+  const all = [...connections].filter((connection) => !connection.isClosed);
   const channels = all.flatMap((connection) => [...connection.channels.values()]);
   const queues = [...services.vhosts.values()].flatMap((vhost) => [...vhost.queues.values()]);
   const unsaved = sum(all.map((connection) => connection.output.octets));

@@ -18,6 +18,7 @@ export class Output {
   /** Octets handed to the stream so far. */
   octets = 0;
   readonly #stream: Duplex;
+  readonly #written: () => void;
   readonly #writer = new ByteWriter();
   #block: Buffer | undefined;
   #start = 0;
@@ -27,8 +28,10 @@ export class Output {
   #scheduled = false;
   #ended = false;
 
-  constructor(stream: Duplex) {
+  /** `written` is called whenever the stream has taken what was flushed. */
+  constructor(stream: Duplex, written: () => void) {
     this.#stream = stream;
+    this.#written = written;
   }
 
   /** Octets collected here or waiting in the stream. */
@@ -132,12 +135,14 @@ export class Output {
     this.octets += this.#sealedLength;
     this.#sealedLength = 0;
     if (this.#ended || !this.#stream.writable) return;
-    if (buffers.length === 1 && buffers[0] !== undefined) {
-      this.#stream.write(buffers[0]);
+    const last = buffers.pop();
+    if (buffers.length === 0) {
+      this.#stream.write(last, this.#written);
       return;
     }
     this.#stream.cork();
     for (const buffer of buffers) this.#stream.write(buffer);
+    this.#stream.write(last, this.#written);
     this.#stream.uncork();
   }
 
