@@ -1,0 +1,60 @@
+import {
+  Application,
+  Chain,
+  Consensus,
+  definePlugin,
+  Identity,
+  P2p,
+  Storage,
+  Transport,
+  TxPool,
+} from '@it-chain/contracts';
+import { startClientApi } from './api/client-api.js';
+import { EventFeed } from './api/event-feed.js';
+import { provideBus } from './bus/provide-bus.js';
+import { GatewayConfig } from './config.js';
+import { PeerTransport } from './transport/peer-transport.js';
+
+/** The gateway: gives the node its bus, its peer sessions and its client API. */
+export const gatewayPlugin = definePlugin({
+  name: 'gateway',
+  version: '1.0.0',
+  provides: [Transport],
+  uses: [P2p, TxPool, Chain, Consensus, Application, Storage, Identity],
+  config: GatewayConfig,
+  setup(context) {
+    const { peers, api } = context.config;
+    const bus = provideBus(context);
+    const transport = new PeerTransport(peers, context);
+    context.serve(Transport, transport);
+    const events = new EventFeed();
+    events.register(context);
+    const roles = {
+      chain: context.use(Chain),
+      txpool: context.use(TxPool),
+      p2p: context.use(P2p),
+      consensus: context.use(Consensus),
+      application: context.use(Application),
+      storage: context.use(Storage),
+    };
+    context.onAccept(async () => {
+      const clients = await startClientApi(api, { context, transport, events, ...roles });
+      const closePeers = await transport.accept();
+      return async () => {
+        await Promise.all([clients.close(), closePeers()]);
+      };
+    });
+    return {
+      start: () => {
+        if (peers.insecure) {
+          context.log.warn('peers.insecure is set: sessions to other nodes are neither encrypted nor safe from a relay');
+        }
+        bus.watch();
+      },
+      stop: async () => {
+        bus.unwatch();
+        await transport.close();
+      },
+    };
+  },
+});

@@ -1,0 +1,86 @@
+import type { Http2Session } from 'node:http2';
+import type { Clock, PeerFrame, PeerGoodbye } from '@it-chain/contracts';
+import { FrameStream, type FrameStreamEvents } from './frame-stream.js';
+import { encodeFrame } from './peer-messages.js';
+
+/** How long a goodbye may take to reach the other end before the connection is cut, in ms. */
+const GOODBYE_MS = 500;
+
+/** Facts of a connection. */
+export interface LinkFacts {
+  readonly direction: 'inbound' | 'outbound';
+  /** `host:port` as dialled or as seen. */
+  readonly address: string;
+  /** Address of the other end without its port. */
+  readonly remote: string;
+  readonly security: 'plain' | 'tls';
+  /** 32 bytes of the TLS exporter, or empty. */
+  readonly binding: Uint8Array;
+}
+
+/** A connection with its two streams, before and after somebody proved who is at its other end. */
+export class PeerLink implements LinkFacts {
+  readonly direction: 'inbound' | 'outbound';
+  readonly address: string;
+  readonly remote: string;
+  readonly security: 'plain' | 'tls';
+  readonly binding: Uint8Array;
+  readonly control: FrameStream;
+  readonly bulk: FrameStream;
+  /** Resolves when the connection is closed. */
+  readonly gone: Promise<void>;
+  readonly #session: Http2Session;
+  readonly #clock: Clock;
+  #leaving = false;
+
+  constructor(facts: LinkFacts, streams: { control: FrameStream; bulk: FrameStream }, session: Http2Session, clock: Clock) {
+    this.direction = facts.direction;
+    this.address = facts.address;
+    this.remote = facts.remote;
+    this.security = facts.security;
+    this.binding = facts.binding;
+    this.control = streams.control;
+    this.bulk = streams.bulk;
+    this.#session = session;
+    this.#clock = clock;
+    this.gone = new Promise((resolve) => {
+      if (session.destroyed) resolve();
+      else session.once('close', resolve);
+    });
+  }
+
+  /** Sends a frame on the control stream. */
+  send(frame: PeerFrame): void {
+    this.control.write(encodeFrame(frame));
+  }
+
+  /** Tells the other end why, then ends the connection. What still arrives is thrown away, so that no reset eats the goodbye. */
+  leave(goodbye: PeerGoodbye): void {
+    if (this.#leaving) return;
+    this.#leaving = true;
+    const cancel = this.#clock.after(GOODBYE_MS, () => {
+      this.#session.destroy();
+    });
+    const ignore: FrameStreamEvents = { frame: () => undefined, closed: () => undefined };
+    for (const stream of [this.control, this.bulk]) {
+      stream.listen(ignore);
+      stream.resume();
+    }
+    this.#session.once('close', cancel);
+    this.send({ goodbye: { code: goodbye.code.slice(0, 64), reason: goodbye.reason.slice(0, 512) } });
+    this.control.end();
+    this.bulk.end();
+    if (this.#session.destroyed) cancel();
+    else this.#session.close();
+  }
+
+  /** Cuts the connection at once. */
+  destroy(): void {
+    this.#leaving = true;
+    this.#session.destroy();
+  }
+
+  get destroyed(): boolean {
+    return this.#session.destroyed;
+  }
+}
