@@ -15,7 +15,7 @@ import {
   type TxPool,
 } from '@it-chain/contracts';
 import { LRUCache } from 'lru-cache';
-import { BlockExecutor, type Executed } from './block-executor.js';
+import { type BlockExecutor, type Executed } from './block-executor.js';
 import { positionOf, type ChainState } from './chain-state.js';
 import type { ChainStore } from './chain-store.js';
 import { readBlock, readTransactions, sameBlock, type ReadBlock } from './read-block.js';

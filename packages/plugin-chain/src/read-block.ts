@@ -1,5 +1,5 @@
 import {
-  Block,
+  type Block,
   BlockHeader,
   Transaction,
   decodeTransaction,

@@ -71,7 +71,9 @@ export class Admission {
     }
     const answers: PoolEntry[] = [];
     // Settled all of them before the first await could throw, so none is left to reject unheard.
-    const settled = await Promise.allSettled(entries.map((entry) => (typeof entry === 'function' ? entry() : entry)));
+    const settled = await Promise.allSettled(
+      entries.map(async (entry) => (typeof entry === 'function' ? entry() : entry)),
+    );
     for (const [index, one] of settled.entries()) {
       if (one.status === 'rejected') throw one.reason;
       const encoded = transactions[index];

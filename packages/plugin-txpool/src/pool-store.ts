@@ -37,8 +37,8 @@ const READ_KEYS = 5_000;
 interface Waiting {
   readonly writes: readonly Write[];
   readonly size: number;
-  resolve(): void;
-  reject(error: unknown): void;
+  readonly resolve: () => void;
+  readonly reject: (error: unknown) => void;
 }
 
 /** What a restart finds. */
