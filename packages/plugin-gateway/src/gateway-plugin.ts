@@ -38,11 +38,16 @@ export const gatewayPlugin = definePlugin({
       storage: context.use(Storage),
     };
     context.onAccept(async () => {
-      const clients = await startClientApi(api, { context, transport, events, ...roles });
       const closePeers = await transport.accept();
-      return async () => {
-        await Promise.all([clients.close(), closePeers()]);
-      };
+      try {
+        const clients = await startClientApi(api, { context, transport, events, ...roles });
+        return async () => {
+          await Promise.all([clients.close(), closePeers()]);
+        };
+      } catch (error) {
+        await closePeers();
+        throw error;
+      }
     });
     return {
       start: () => {
