@@ -7,4 +7,8 @@ export const applicationErrors = {
     fix: 'Use `it-chain kv` or the client.',
   },
   ERR_KV_CONFLICT: { when: 'A compare-and-set found another value.', fix: 'Read again and decide again.' },
+  ERR_KV_STALE_ROOT: {
+    when: 'The state was asked for at a root that is not, or no longer, the root of the committed state.',
+    fix: 'Ask again at the root of the new tip.',
+  },
 } satisfies Record<string, ErrorEntry>;
