@@ -2,6 +2,7 @@ import { sameBytes } from '../schema/index.js';
 import { failure } from '../errors/fail.js';
 import { isItChainError, messageOf } from '../errors/it-chain-error.js';
 import { Block, BlockHeader, Certificate, headerDigest, type CertifiedBlock } from './block.js';
+import { certificateChecks } from './certificate.js';
 import { concatBytes } from './hash.js';
 import { genesisValidators, networkOf, type Genesis } from './genesis.js';
 import { merkleRoot } from './merkle.js';
@@ -96,16 +97,6 @@ export function verifiedGenesis(genesis: Genesis): VerifiedPosition {
 }
 
 /**
- * Says what is wrong with a certificate for `digest` at `height` under V(height), or undefined.
- * Its form belongs to the consensus engine, so its check is handed in.
- */
-export type CertificateVerdict = (
-  certificate: Certificate,
-  expected: { readonly network: Uint8Array; readonly height: number; readonly digest: Uint8Array },
-  validators: ValidatorSet,
-) => string | undefined;
-
-/**
  * Checks the next block of a chain with nothing but the genesis to start from: parent, time, proposer, validator sets,
  * transaction root, the form, window and signature of every transaction, and the certificate under V(height). The
  * validator sets are not taken from anybody: they follow from the membership transactions in the blocks, executed here,
@@ -114,11 +105,7 @@ export type CertificateVerdict = (
  * @returns the position after the block
  * @throws ERR_BLOCK_INVALID, ERR_CERTIFICATE_INVALID
  */
-export function verifyNextBlock(
-  at: VerifiedPosition,
-  certified: CertifiedBlock,
-  verdict: CertificateVerdict,
-): VerifiedPosition {
+export function verifyNextBlock(at: VerifiedPosition, certified: CertifiedBlock): VerifiedPosition {
   const height = at.height + 1;
   const invalid = (rule: string): Error => failure('ERR_BLOCK_INVALID', `block ${height}: ${rule}`);
   const { block, header, certificate } = readCertified(certified, invalid);
@@ -139,8 +126,7 @@ export function verifyNextBlock(
     }
     if (membership !== undefined) system = applyMembership(system, sender, membership, at.genesis, at.network).state;
   }
-  const refused = verdict(certificate, { network: at.network, height, digest }, at.validators);
-  if (refused !== undefined) throw failure('ERR_CERTIFICATE_INVALID', `block ${height}: ${refused}`);
+  requireCertificate(certificate, at, digest);
   return {
     ...at,
     height,
@@ -156,11 +142,19 @@ export function verifyNextBlock(
 export async function verifyChain(
   genesis: Genesis,
   blocks: AsyncIterable<CertifiedBlock> | Iterable<CertifiedBlock>,
-  verdict: CertificateVerdict,
 ): Promise<VerifiedPosition> {
   let at = verifiedGenesis(genesis);
-  for await (const block of blocks) at = verifyNextBlock(at, block, verdict);
+  for await (const block of blocks) at = verifyNextBlock(at, block);
   return at;
+}
+
+function requireCertificate(certificate: Certificate, at: VerifiedPosition, digest: Uint8Array): void {
+  const height = at.height + 1;
+  const invalid = (what: string): Error => failure('ERR_CERTIFICATE_INVALID', `block ${height}: ${what}`);
+  if (certificate.height !== height) throw invalid(`the certificate is for height ${certificate.height}`);
+  for (const check of certificateChecks(certificate, at.network, at.validators, digest)) {
+    if (!verifySignature(check.publicKey, check.message, check.signature)) throw invalid('a seal without a valid signature');
+  }
 }
 
 function readCertified(
