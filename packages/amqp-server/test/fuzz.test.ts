@@ -3,7 +3,9 @@ import { AmqpServer } from '@it-chain/amqp-server';
 import amqp from 'amqplib';
 import { expect } from 'chai';
 import fc from 'fast-check';
-import { FRAME, type MethodName, METHODS, PROTOCOL_HEADER } from '../dist/wire/spec.js';
+import { ByteWriter } from '../dist/wire/byte-writer.js';
+import { writeTable } from '../dist/wire/field-table.js';
+import { type Field, type FieldTable, FRAME, type MethodName, METHODS, PROTOCOL_HEADER } from '../dist/wire/spec.js';
 import { frame, header, method, publish, startOk } from './raw-client.js';
 
 /** A correct session: login, a channel, a queue, a consumer, a confirmed publish with properties, a get. */
@@ -103,5 +105,44 @@ describe('mutated input', function () {
       ),
       { numRuns: 300 },
     );
+  });
+
+  it('mutated headers of messages that expire into a dead letter exchange do no harm', async () => {
+    const text = (value: string): Field => ({ type: 'S', value });
+    const death: FieldTable = new Map([
+      ['count', { type: 'l', value: 3 }],
+      ['reason', text('expired')],
+      ['queue', text('dying')],
+      ['routing-keys', { type: 'A', value: [text('k')] }],
+    ]);
+    const headers: FieldTable = new Map([
+      ['x-death', { type: 'A', value: [{ type: 'F', value: death }] }],
+      ['CC', { type: 'A', value: [text('letters')] }],
+      ['x-first-death-queue', text('first')],
+    ]);
+    const writer = new ByteWriter();
+    writeTable(writer, headers);
+    const whole = writer.toBuffer();
+    const login = session().subarray(0, session().indexOf(method(1, 'confirm.select', { nowait: false })));
+    const flags = { passive: false, durable: false, exclusive: true, autoDelete: false, nowait: false };
+    const declare = (queue: string, table: FieldTable): Buffer =>
+      method(1, 'queue.declare', { ticket: 0, queue, ...flags, arguments: table });
+    const dying: FieldTable = new Map([
+      ['x-message-ttl', { type: 'I', value: 0 }],
+      ['x-dead-letter-exchange', text('')],
+    ]);
+    const edits = fc.array(fc.tuple(fc.nat(whole.length - 1), fc.nat(255)), { maxLength: 3 });
+    await fc.assert(
+      fc.asyncProperty(edits, async (changes) => {
+        const table = Buffer.from(whole);
+        for (const [at, octet] of changes) table[at] = octet;
+        const content = header(1, 0, 60, Buffer.concat([Buffer.from([0x20, 0]), table]));
+        await feed(login, declare('letters', new Map()), declare('dying', dying), publish(1, 'dying'), content);
+      }),
+      { numRuns: 500 },
+    );
+    expect(server.stats().counters.expired).to.be.greaterThan(50);
+    while (server.stats().connections > 0) await new Promise((resolve) => setImmediate(resolve));
+    expect(server.stats().memoryBytes).to.equal(0);
   });
 });

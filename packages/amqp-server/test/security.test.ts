@@ -165,6 +165,21 @@ describe('what a client may do wrong', () => {
       ['malformed properties', 502, () => [publish(1, 'q'), header(1, 0, 60, Buffer.from([0x80, 0, 9, 65]))]],
       ['unknown property flags', 502, () => [publish(1, 'q'), header(1, 0, 60, Buffer.from([0, 1]))]],
       ['octets behind the properties', 502, () => [publish(1, 'q'), header(1, 0, 60, Buffer.from([0, 0, 7]))]],
+      [
+        'a header name that is not UTF-8',
+        502,
+        () => [publish(1, 'q'), header(1, 0, 60, Buffer.from([0x20, 0, 0, 0, 0, 3, 1, 0xff, 0x56]))],
+      ],
+      [
+        'a queue name that is not UTF-8',
+        502,
+        () => [frame(FRAME.method, 1, Buffer.from([0, 50, 0, 40, 0, 0, 1, 0xff, 0]))],
+      ],
+      [
+        'a routing key that is not UTF-8',
+        502,
+        () => [frame(FRAME.method, 1, Buffer.from([0, 60, 0, 40, 0, 0, 0, 1, 0xff, 0]))],
+      ],
       ['immediate', 540, () => [publish(1, 'q', true)]],
       ['prefetch_size', 540, () => [method(1, 'basic.qos', { prefetchSize: 1, prefetchCount: 0, global: false })]],
       ['tx.select', 540, () => [method(1, 'tx.select', {})]],

@@ -75,6 +75,8 @@ export class AmqpServer extends EventEmitter<AmqpServerEvents> {
     this.#checkNotClosed('listen');
     const listener = new Listener(where, {
       explicitUsers: this.#options.users,
+      handshakeTimeoutMs: this.#options.handshakeTimeoutMs,
+      maxConnections: this.#options.maxConnections,
       accept: (stream, remote, peer) => this.#accept(stream, remote, peer),
       warn: this.#services.warn,
     });
@@ -131,7 +133,6 @@ export class AmqpServer extends EventEmitter<AmqpServerEvents> {
   }
 
   async #close(): Promise<void> {
-    const listeners = [...this.#listeners].map((listener) => listener.close());
     const goodbye = new ReplyError(
       'CONNECTION_FORCED',
       "broker forced connection closure with reason 'shutdown'",
@@ -140,11 +141,13 @@ export class AmqpServer extends EventEmitter<AmqpServerEvents> {
     const gone = [...this.#connections].map(
       (connection) => new Promise<void>((resolve) => connection.stream.once('close', () => resolve())),
     );
+    const listeners = [...this.#listeners].map((listener) => listener.close(Promise.all(gone)));
     for (const connection of [...this.#connections]) {
       if (connection.isOpen) connection.close(goodbye);
       else if (!connection.isClosed) connection.destroy('server closed');
     }
     await Promise.all([...gone, ...listeners]);
+    this.#listeners.clear();
     for (const vhost of this.#services.vhosts.values()) vhost.destroy();
   }
 

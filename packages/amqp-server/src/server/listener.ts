@@ -31,6 +31,8 @@ export type AmqpAddress =
   { readonly host: string; readonly port: number; readonly url: string } | { readonly path: string };
 
 interface ListenerContext {
+  readonly handshakeTimeoutMs: number;
+  readonly maxConnections: number;
   readonly explicitUsers: readonly AmqpUser[];
   readonly accept: (stream: Duplex, remote: string, peer: Peer) => void;
   readonly warn: (warning: AmqpWarning) => void;
@@ -41,6 +43,7 @@ export class Listener {
   readonly #where: ListenOptions;
   readonly #context: ListenerContext;
   readonly #server: Server;
+  readonly #sockets = new Set<Socket>();
 
   /** Throws ERR_AMQP_INSECURE_LISTEN. */
   constructor(where: ListenOptions, context: ListenerContext) {
@@ -48,7 +51,17 @@ export class Listener {
     this.#context = context;
     checkSecure(where, context.explicitUsers);
     const tls = 'path' in where ? undefined : where.tls;
-    this.#server = tls === undefined ? createServer({ noDelay: true }) : createTlsServer({ noDelay: true, ...tls });
+    const handshakeTimeout = context.handshakeTimeoutMs;
+    this.#server =
+      tls === undefined
+        ? createServer({ noDelay: true })
+        : createTlsServer({ noDelay: true, handshakeTimeout, ...tls });
+    // Clients that do not finish the TLS handshake are known to this listener alone, so it counts and keeps them.
+    if (tls !== undefined) this.#server.maxConnections = context.maxConnections;
+    this.#server.on('connection', (socket: Socket) => {
+      this.#sockets.add(socket);
+      socket.once('close', () => this.#sockets.delete(socket));
+    });
     this.#server.on(tls === undefined ? 'connection' : 'secureConnection', (socket: Socket) => this.#accept(socket));
     this.#server.on('tlsClientError', (error: Error) => this.#warn(`TLS handshake failed: ${error.message}`, error));
   }
@@ -113,9 +126,12 @@ export class Listener {
     return { host: address.address, port: address.port, url: `${scheme}://${name}:${address.port}` };
   }
 
-  /** Stops listening; a Unix socket is removed. */
-  close(): Promise<void> {
-    return new Promise((resolve) => this.#server.close(() => resolve()));
+  /** Stops listening; a Unix socket is removed. Once `served` is settled, whoever is still connected is cut. */
+  async close(served: Promise<unknown>): Promise<void> {
+    const closed = new Promise<void>((resolve) => this.#server.close(() => resolve()));
+    await served;
+    for (const socket of this.#sockets) socket.destroy();
+    await closed;
   }
 }
 

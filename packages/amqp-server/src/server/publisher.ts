@@ -2,6 +2,7 @@ import { textList } from '../broker/dead-letter.js';
 import { type Exchange } from '../broker/exchange.js';
 import { type Message, type RouteName } from '../broker/message.js';
 import { type PublishOutcome } from '../broker/virtual-host.js';
+import { Cursor } from '../wire/cursor.js';
 import { ContentHeader, encodeHeaders, encodeText, type PropertyName } from '../wire/content-header.js';
 import { REPLY_CODES, ReplyError } from '../wire/reply-error.js';
 import { ContentAssembler } from './content-assembler.js';
@@ -64,9 +65,10 @@ export class Publisher {
     const last = this.#route;
     const same = last?.bytes.length === flagsAt - at && bytes.compare(last.bytes, 0, flagsAt - at, at, flagsAt) === 0;
     if (!same) {
+      const route = new Cursor(bytes, at, flagsAt);
       this.#route = {
-        exchange: bytes.toString('utf8', at + 1, keyAt),
-        routingKey: bytes.toString('utf8', keyAt + 1, flagsAt),
+        exchange: route.shortstr(),
+        routingKey: route.shortstr(),
         bytes: Buffer.from(bytes.subarray(at, flagsAt)),
       };
     }
@@ -88,6 +90,7 @@ export class Publisher {
     const changes = this.#headerChanges(header);
     const content = changes === undefined ? undefined : header.rewrite(changes);
     this.#state = 'body';
+    this.#session.notePublish();
     const message =
       content === undefined
         ? this.#assembler.begin(route, bytes, start, end, header.bodySize)
@@ -150,7 +153,6 @@ export class Publisher {
     message.ttl = this.#ttl;
     message.priority = this.#priority;
     session.services.counters.published++;
-    session.notePublish();
     const outcome = this.#deliver(message);
     if (outcome === 'unroutable' && this.#mandatory) this.#return(message);
     if (outcome === 'rejected') session.services.counters.rejected++;

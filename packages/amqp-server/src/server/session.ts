@@ -34,7 +34,7 @@ export interface Session {
   readonly consumerCancelNotify: boolean;
   /** Whether the output has room; if not, all queues are asked again once it has. */
   canDeliver(): boolean;
-  /** A message was published on this connection: flow control may have to act. */
+  /** A message begins on this connection: flow control may have to act. */
   notePublish(): void;
   /** `flush` is called at the end of the chunk of input being handled, to send confirms together. */
   atEndOfInput(flush: () => void): void;

@@ -74,7 +74,7 @@ export class ContentHeader {
     if (end > cursor.end) throw new ReplyError('SYNTAX_ERROR', 'headers reach beyond the end of the content header');
     while (cursor.position < end) {
       const size = cursor.octet();
-      const at = cursor.skip(size);
+      const at = cursor.skipText(size);
       if (size <= 3 && this.#isCopyName(at, size)) this.hasCopies = true;
       skipField(cursor);
     }

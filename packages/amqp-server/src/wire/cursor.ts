@@ -1,3 +1,4 @@
+import { isUtf8 } from 'node:buffer';
 import { ReplyError } from './reply-error.js';
 
 /** Reads wire types from a part of a buffer. Every read checks the end and throws 502 (syntax error) beyond it. */
@@ -36,8 +37,15 @@ export class Cursor {
 
   shortstr(): string {
     const length = this.octet();
-    const at = this.skip(length);
+    const at = this.skipText(length);
     return this.bytes.toString('utf8', at, at + length);
+  }
+
+  /** Moves behind text of that length. Names must be UTF-8 (4.2.5.3), or they could not be written again. */
+  skipText(length: number): number {
+    const at = this.skip(length);
+    if (isUtf8(this.bytes.subarray(at, at + length))) return at;
+    throw new ReplyError('SYNTAX_ERROR', 'a short string is not UTF-8');
   }
 
   /** A copy: arguments outlive the read buffer they came in. */

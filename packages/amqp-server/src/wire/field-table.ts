@@ -1,3 +1,4 @@
+import { isUtf8 } from 'node:buffer';
 import { type ByteWriter } from './byte-writer.js';
 import { type Cursor } from './cursor.js';
 import { ReplyError } from './reply-error.js';
@@ -55,9 +56,9 @@ function readValue(cursor: Cursor, type: FieldType, depth: number): FieldValue {
       return Buffer.from(bytes.subarray(at, at + 5));
     }
     case 'S': {
-      const length = cursor.long();
-      const at = cursor.skip(length);
-      return bytes.toString('utf8', at, at + length);
+      const octets = cursor.longstr();
+      // Some clients put plain octets here; they stay what they are.
+      return isUtf8(octets) ? octets.toString() : octets;
     }
     case 'x':
       return cursor.longstr();
@@ -122,7 +123,7 @@ export function skipField(cursor: Cursor, depth = 0): void {
   checkDepth(depth + 1);
   const end = openLength(cursor);
   while (cursor.position < end) {
-    if (type === TABLE) cursor.skip(cursor.octet());
+    if (type === TABLE) cursor.skipText(cursor.octet());
     skipField(cursor, depth + 1);
   }
   closeLength(cursor, end);
