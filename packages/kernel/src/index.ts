@@ -12,7 +12,8 @@ export {
 } from './boot/node-options.js';
 export { exitCodeOf } from './boot/exit-code.js';
 export { nodeHealth } from './health/health-board.js';
-export { loadConfig, type ConfigOptions, type ConfiguredPlugin, type LoadedConfig } from './config/load-config.js';
+export { loadConfig } from './config/load-config.js';
+export type { ConfigOptions, ConfiguredPlugin, LoadedConfig } from './config/config-options.js';
 export { checkConfig, configSchema, configSources, shownConfig, type ConfigSource } from './config/config-document.js';
 export type { ConfigFlag } from './config/layers.js';
 export type { NodeConfig } from './config/node-config.js';

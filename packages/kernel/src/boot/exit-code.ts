@@ -34,7 +34,7 @@ const CODES: Readonly<Record<string, number>> = {
 };
 
 /** Codes that begin like this mean wrong usage or configuration. */
-const CONFIGURATION = ['ERR_CONFIG_', 'ERR_PLUGIN_', 'ERR_NODE_'];
+const CONFIGURATION = /^ERR_(CONFIG|PLUGIN|NODE)_/;
 const MAX_CAUSES = 8;
 
 /**
@@ -53,7 +53,7 @@ export function exitCodeOf(problem: unknown): number {
     if (typeof code === 'string') {
       const exit = Object.hasOwn(CODES, code) ? CODES[code] : undefined;
       if (exit !== undefined) return exit;
-      if (CONFIGURATION.some((prefix) => code.startsWith(prefix))) general ??= 2;
+      if (CONFIGURATION.test(code)) general ??= 2;
     }
     current = cause;
   }

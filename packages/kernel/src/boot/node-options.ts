@@ -1,6 +1,6 @@
 import type { Bus, Clock, FatalKind, NodeIdentity, NodeInspection } from '@it-chain/contracts';
 import type { DestinationStream } from 'pino';
-import type { ConfigOptions } from '../config/load-config.js';
+import type { ConfigOptions } from '../config/config-options.js';
 import type { NodeConfig } from '../config/node-config.js';
 import type { OpenIdentity } from '../identity/index.js';
 import type { Verifier } from '../services/verifier.js';

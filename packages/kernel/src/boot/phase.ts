@@ -35,7 +35,7 @@ export async function runPhase<T>(
 }
 
 function phaseError({ plugin, phase }: PhaseOptions, cause: unknown): Error {
-  if (isItChainError(cause) && cause.code.startsWith('ERR_PLUGIN_')) return cause;
+  if (isItChainError(cause) && /^ERR_PLUGIN_/.test(cause.code)) return cause;
   const code = (cause as { code?: unknown } | null | undefined)?.code;
   const named = typeof code === 'string' && !messageOf(cause).includes(code) ? ` (${code})` : '';
   return failure('ERR_PLUGIN_FAILED', `the plugin ${plugin} failed in ${phase}: ${messageOf(cause)}${named}`, {

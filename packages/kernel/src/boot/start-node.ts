@@ -1,6 +1,6 @@
 import { container, type DependencyContainer } from 'tsyringe';
 import type { Bus, Clock } from '@it-chain/contracts';
-import type { LoadedConfig } from '../config/load-config.js';
+import type { LoadedConfig } from '../config/config-options.js';
 import { HealthBoard } from '../health/health-board.js';
 import type { Logs } from '../log/logs.js';
 import { createMetrics, type ProcessMetrics } from '../services/metrics.js';

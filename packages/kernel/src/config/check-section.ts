@@ -59,13 +59,24 @@ export async function checkSection(input: SectionInput, places: Places): Promise
     return { problems: [{ ...at(path, places), code: 'ERR_PLUGIN_INVALID', message, cause }] };
   }
   if (!parsed.success) {
-    for (const issue of flatten(parsed.error.issues as unknown as readonly Issue[])) {
+    // zod's issues as they are read here; another copy of it may have made them.
+    for (const issue of mostTelling(flatten(parsed.error.issues as unknown as readonly Issue[]))) {
       problems.push(...problemsOf(issue, input, places, told));
     }
   }
   if (problems.length > 0) return { problems };
   // An invalid value always has an issue, so without problems there is data.
   return { value: parsed.data };
+}
+
+/** One issue for each path: that of the type, else the last, since the tighter limit is checked later. */
+function mostTelling(issues: readonly Issue[]): readonly Issue[] {
+  const chosen = new Map<string, Issue>();
+  for (const issue of issues) {
+    const path = printPath(issue.path);
+    if (chosen.get(path)?.code !== 'invalid_type') chosen.set(path, issue);
+  }
+  return [...chosen.values()];
 }
 
 function problemsOf(issue: Issue, input: SectionInput, places: Places, told: ReadonlySet<string>): Problem[] {
@@ -161,6 +172,6 @@ function printValue(value: unknown): string {
   if (Array.isArray(value)) return `a list of ${String(value.length)}`;
   if (typeof value === 'object' && value !== null) return 'a table';
   if (typeof value === 'function') return 'a function';
-  const text = typeof value === 'string' ? JSON.stringify(redactText(value)) : String(value);
+  const text = typeof value === 'string' ? JSON.stringify(redactText(value)) : String(value as number | boolean | null);
   return text.length > 80 ? `${text.slice(0, 80)}… (${String(text.length)} characters)` : text;
 }

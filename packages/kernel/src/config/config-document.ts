@@ -1,11 +1,11 @@
-import { z, type Clock } from '@it-chain/contracts';
+import { isItChainError, z, type Clock } from '@it-chain/contracts';
 import { redact } from '../log/redact.js';
 import { loadPlugins } from '../plugins/load-plugins.js';
-import { loadConfig, openConfig, type ConfigOptions, type LoadedConfig } from './load-config.js';
+import type { ConfigOptions, LoadedConfig } from './config-options.js';
+import { loadConfig, openConfig } from './load-config.js';
 import { nodeConfigSchema } from './node-config.js';
-import { configError, ConfigError, printPath, type Problem } from './problem.js';
+import { configError, type ConfigError, printPath, type Problem } from './problem.js';
 import { inputSchema, type SchemaNode } from './schema-tree.js';
-import { isItChainError } from '@it-chain/contracts';
 
 /** One value that is in force. */
 export interface ConfigSource {
@@ -86,7 +86,7 @@ export async function configSchema(options: ConfigOptions, clock: Clock): Promis
   const seen = new Map(local.map((loaded) => [loaded.use, loaded]));
   const sections = [...seen.values()].map(({ use, plugin }) => ({
     if: { properties: { use: { const: use } }, required: ['use'] },
-    then: { properties: { with: section(plugin.config) } },
+    then: { properties: { with: section(use, plugin.config) } },
   }));
   const plugins = base.properties?.['plugins'] ?? {};
   const items = { ...plugins.items, allOf: sections };
@@ -97,10 +97,11 @@ export async function configSchema(options: ConfigOptions, clock: Clock): Promis
   } as unknown as SchemaNode;
 }
 
-/** A plugin's section as a part of the document: its own `$defs` would be looked up at the root, so it is an embedded one. */
-function section(schema: z.ZodType | undefined): SchemaNode {
-  const { $schema: _dialect, ...node } = inputSchema(schema);
-  return node.$defs === undefined ? node : { ...node, $id: `it-chain:${String(node['title'] ?? 'section')}` };
+/** A plugin's section as a part of the document; with an id of its own, so that its `$defs` are looked up in it. */
+function section(use: string, schema: z.ZodType | undefined): SchemaNode {
+  const node: Record<string, unknown> = { ...inputSchema(schema) };
+  delete node['$schema'];
+  return '$defs' in node ? { ...node, $id: `it-chain:section:${encodeURIComponent(use)}` } : node;
 }
 
 /** Lists and tables stay complete; only secrets are replaced. */

@@ -1,5 +1,6 @@
 import { resolve } from 'node:path';
 import { parseDocument } from 'yaml';
+import { messageOf } from '@it-chain/contracts';
 import { printPath, type Problem } from './problem.js';
 import type { SchemaTree } from './schema-tree.js';
 import { plainName, suggestion } from './suggest.js';
@@ -59,7 +60,9 @@ export class Layers {
         this.problems.push(unknownVariable(name, sections));
         continue;
       }
-      const twice = found.find((one) => one.section === section && printPath(one.keys) === printPath(keys));
+      const twice = found.find(
+        (one) => printPath([...one.section.path, ...one.keys]) === printPath([...section.path, ...keys]),
+      );
       if (twice !== undefined) {
         const hint = `unset ${name} or ${twice.origin.name}`;
         const path = printPath([...section.path, ...keys]);
@@ -177,9 +180,14 @@ function readValue(text: string, types: readonly string[]): { readonly value: un
         .filter((item) => item !== ''),
     };
   }
-  const document = parseDocument(text, { uniqueKeys: true, prettyErrors: false });
-  const [error] = document.errors;
-  return error === undefined ? { value: document.toJS({ maxAliasCount: 0 }) } : { fault: error.message };
+  try {
+    const document = parseDocument(text, { uniqueKeys: true, prettyErrors: false });
+    const [error] = document.errors;
+    return error === undefined ? { value: document.toJS({ maxAliasCount: 0 }) } : { fault: error.message };
+  } catch (cause) {
+    // Aliases, which a variable has no use for, and nesting beyond the stack.
+    return { fault: messageOf(cause) };
+  }
 }
 
 function setAt(data: Record<string, unknown>, path: readonly PropertyKey[], value: unknown): boolean {
@@ -210,9 +218,14 @@ function isTable(value: unknown): value is Record<string, unknown> {
   return typeof value === 'object' && value !== null && !Array.isArray(value);
 }
 
+/** A plain table: not a plugin given as an object, nor anything else that is made by a class. */
+export function isPlainTable(value: unknown): value is Record<string, unknown> {
+  return isTable(value) && Object.getPrototypeOf(value) === Object.prototype && !('setup' in value);
+}
+
 /** A copy of tables and lists; everything else (a plugin given as an object, a function) is kept as it is. */
 function copyData(value: unknown): unknown {
   if (Array.isArray(value)) return value.map(copyData);
-  if (!isTable(value) || Object.getPrototypeOf(value) !== Object.prototype || 'setup' in value) return value;
+  if (!isPlainTable(value)) return value;
   return Object.fromEntries(Object.entries(value).map(([key, item]) => [key, copyData(item)]));
 }

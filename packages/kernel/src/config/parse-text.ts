@@ -1,4 +1,4 @@
-import { isMap, isScalar, isSeq, LineCounter, parseDocument, type Document, type Node } from 'yaml';
+import { isMap, isScalar, isSeq, LineCounter, parseDocument, visit, type Document, type Node } from 'yaml';
 import { messageOf } from '@it-chain/contracts';
 import { configError, type Problem } from './problem.js';
 
@@ -12,7 +12,7 @@ export interface Position {
 export interface ParsedText {
   readonly value: unknown;
   /** Where the key or item at `path` stands; the nearest one above it where that does not exist. */
-  locate(path: readonly PropertyKey[]): Position | undefined;
+  readonly locate: (path: readonly PropertyKey[]) => Position | undefined;
 }
 
 /**
@@ -31,6 +31,15 @@ export function parseConfigText(file: string, text: string): ParsedText {
       const hint = code === 'DUPLICATE_KEY' ? 'keep one of the two' : 'correct this line';
       problems.push(syntax(file, { line: at.line, column: at.col }, firstLine(message), hint));
     }
+    const parsed = document;
+    visit(parsed, {
+      Alias: (_key, alias) => {
+        if (alias.resolve(parsed) !== undefined) return;
+        const at = lines.linePos(alias.range?.[0] ?? 0);
+        const message = `the alias *${alias.source} names no anchor above it`;
+        problems.push(syntax(file, { line: at.line, column: at.col }, message, 'put it in quotes if it is text'));
+      },
+    });
     if (problems.length === 0) value = document.toJS({ maxAliasCount: 100 });
   } catch (cause) {
     // Nesting beyond the stack, or aliases that multiply.
@@ -51,7 +60,7 @@ function checkJson(file: string, text: string, problems: Problem[]): void {
     const offset = /position (\d+)/.exec(message)?.[1];
     const before = offset === undefined ? undefined : text.slice(0, Number(offset)).split('\n');
     const at = before === undefined ? undefined : { line: before.length, column: (before.at(-1)?.length ?? 0) + 1 };
-    problems.push(syntax(file, at, firstLine(message), 'correct it, or call the file .yaml'));
+    problems.push(syntax(file, at, `is not JSON: ${firstLine(message)}`, 'correct it, or call the file .yaml'));
   }
 }
 

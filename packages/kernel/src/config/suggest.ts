@@ -29,8 +29,8 @@ export function suggestion(name: string, candidates: readonly string[]): string 
   return `known here: ${shown}${candidates.length > 12 ? ', …' : ''}`;
 }
 
-/** A third of the letters may differ, at least one; two names of one or two letters are never alike. */
+/** Two letters of five may differ, at least one; two names of one or two letters are never alike. */
 function limitFor(wanted: string, candidate: string): number {
   const length = Math.max(wanted.length, plainName(candidate).length);
-  return length <= 2 ? 0 : Math.max(1, Math.floor(length / 3));
+  return length <= 2 ? 0 : Math.max(1, Math.round(length * 0.4));
 }

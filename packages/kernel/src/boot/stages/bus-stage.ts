@@ -1,7 +1,7 @@
 import { join } from 'node:path';
 import { inject, injectable, type DependencyContainer } from 'tsyringe';
 import { failure, isItChainError, messageOf, type Bus, type Clock, type Metrics } from '@it-chain/contracts';
-import type { ConfiguredPlugin, LoadedConfig } from '../../config/load-config.js';
+import type { ConfiguredPlugin, LoadedConfig } from '../../config/config-options.js';
 import { createPluginContext, type BoundPlugin } from '../../context/plugin-context.js';
 import type { HealthBoard } from '../../health/health-board.js';
 import type { Logs } from '../../log/logs.js';
@@ -9,7 +9,7 @@ import type { Verifier } from '../../services/verifier.js';
 import type { Lifeline } from '../lifeline.js';
 import type { NodeRecord } from '../node-record.js';
 import type { NodeOptions } from '../node-options.js';
-import { PluginLife } from '../plugin-life.js';
+import { HostedPlugin } from '../hosted-plugin.js';
 import { TOKENS } from '../tokens.js';
 import type { UndoStack } from '../undo-stack.js';
 import { withLimit } from '../with-limit.js';
@@ -55,11 +55,11 @@ export class BusStage implements Stage {
   }
 
   /** Each plugin lives in a container of its own, so that nothing of one is ever resolved for another. */
-  #live(configured: ConfiguredPlugin): PluginLife {
+  #live(configured: ConfiguredPlugin): HostedPlugin {
     const child = this.container.createChildContainer();
     child.register(TOKENS.plugin, { useValue: configured });
     child.register(TOKENS.binding, { useValue: this.#bind(configured) });
-    return child.resolve(PluginLife);
+    return child.resolve(HostedPlugin);
   }
 
   #bind({ plugin, role, config }: ConfiguredPlugin): BoundPlugin {
@@ -98,7 +98,7 @@ export class BusStage implements Stage {
     });
   }
 
-  async #open(lives: readonly PluginLife[]): Promise<Bus> {
+  async #open(lives: readonly HostedPlugin[]): Promise<Bus> {
     const { bus: given, connectBus } = this.options;
     const [provider, second] = lives.filter((life) => life.bringsBus);
     if (provider !== undefined && second !== undefined) {

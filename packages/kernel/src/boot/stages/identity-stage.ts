@@ -1,6 +1,6 @@
 import { inject, injectable, type DependencyContainer } from 'tsyringe';
 import { failure, type Clock, type NodeIdentity } from '@it-chain/contracts';
-import type { LoadedConfig } from '../../config/load-config.js';
+import type { LoadedConfig } from '../../config/config-options.js';
 import { openIdentity, type OpenIdentity } from '../../identity/index.js';
 import type { Logs } from '../../log/logs.js';
 import { openDataDirectory } from '../data-directory.js';

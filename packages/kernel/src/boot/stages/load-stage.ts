@@ -1,6 +1,7 @@
 import { inject, injectable, type DependencyContainer } from 'tsyringe';
 import type { Clock } from '@it-chain/contracts';
-import { loadConfigured, type OpenConfig } from '../../config/load-config.js';
+import type { OpenConfig } from '../../config/config-options.js';
+import { loadConfigured } from '../../config/load-config.js';
 import type { HealthBoard } from '../../health/health-board.js';
 import { Logs } from '../../log/logs.js';
 import { displayRole } from '../../plugins/loaded-plugin.js';

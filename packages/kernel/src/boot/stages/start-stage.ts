@@ -1,11 +1,11 @@
 import { inject, injectable } from 'tsyringe';
 import { roleAddress, type Bus } from '@it-chain/contracts';
-import type { LoadedConfig } from '../../config/load-config.js';
+import type { LoadedConfig } from '../../config/config-options.js';
 import type { Logs } from '../../log/logs.js';
 import { remoteNeeds, startOrder } from '../../plugins/graph.js';
 import { KERNEL_ROLES } from '../../config/load-config.js';
 import type { Lifeline } from '../lifeline.js';
-import type { PluginLife } from '../plugin-life.js';
+import type { HostedPlugin } from '../hosted-plugin.js';
 import { TOKENS } from '../tokens.js';
 import type { Stage } from './stage.js';
 
@@ -14,7 +14,7 @@ import type { Stage } from './stage.js';
 export class StartStage implements Stage {
   constructor(
     @inject(TOKENS.config) private readonly loaded: LoadedConfig,
-    @inject(TOKENS.plugins) private readonly lives: readonly PluginLife[],
+    @inject(TOKENS.plugins) private readonly lives: readonly HostedPlugin[],
     @inject(TOKENS.bus) private readonly bus: Bus,
     @inject(TOKENS.logs) private readonly logs: Logs,
     @inject(TOKENS.lifeline) private readonly lifeline: Lifeline,
@@ -31,7 +31,7 @@ export class StartStage implements Stage {
     }
   }
 
-  async #waitForOthers(life: PluginLife): Promise<void> {
+  async #waitForOthers(life: HostedPlugin): Promise<void> {
     const { remoteRoleMs } = this.loaded.config.timeouts;
     for (const role of remoteNeeds(
       life.configured,

@@ -1,6 +1,6 @@
 import { inject, injectable } from 'tsyringe';
 import { failure, type Clock, type PluginState, type Running } from '@it-chain/contracts';
-import type { ConfiguredPlugin, LoadedConfig } from '../config/load-config.js';
+import type { ConfiguredPlugin, LoadedConfig } from '../config/config-options.js';
 import type { BoundPlugin } from '../context/plugin-context.js';
 import type { HealthBoard } from '../health/health-board.js';
 import { addressesOf } from '../plugins/loaded-plugin.js';
@@ -11,7 +11,7 @@ import type { UndoStack } from './undo-stack.js';
 
 /** Takes one plugin through its life, each phase within its limit. Resolved from the plugin's own child container. */
 @injectable()
-export class PluginLife {
+export class HostedPlugin {
   #running: Running = {};
 
   constructor(
