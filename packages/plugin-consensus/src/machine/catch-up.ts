@@ -19,7 +19,8 @@ export function onStatus(turn: Turn, from: Uint8Array, status: Status, attempt: 
   if (tip === undefined) return;
   const key = toHex(from);
   if (state.peers.has(key) || state.peers.size < options.maxPeers) {
-    state.peers.set(key, { height: status.height, round: status.round });
+    const lag = Math.max(0, tip.height - status.height);
+    state.peers.set(key, { height: status.height, round: status.round, lag });
   }
   if (status.seen !== undefined) noticeForgottenVote(turn, status.seen);
   if (status.height < tip.height) helpPeer(turn, from, status.height + 1, attempt);

@@ -42,8 +42,14 @@ export type TimerName = 'round' | 'rebroadcast' | 'status';
 /** What a machine is told. Every signature in a message has been verified by whoever tells it. */
 export type Input =
   /** First of all, or over again on another network: the tip, and the log of the height above it in the order of writing. */
-  | { readonly type: 'start'; readonly tip: ChainTip; readonly records: readonly LogRecord[] }
-  /** A message of the peer with this public key. */
+  | {
+      readonly type: 'start';
+      readonly tip: ChainTip;
+      readonly records: readonly LogRecord[];
+      /** The log goes further than the chain: no vote up to this height. */
+      readonly silentUntil?: number;
+    }
+  /** A message of the peer with this public key. Votes of heights below the open one need not be verified. */
   | {
       readonly type: 'message';
       readonly from: Uint8Array;

@@ -39,7 +39,7 @@ function take(turn: Turn, input: Input): void {
   const { state } = turn;
   switch (input.type) {
     case 'start':
-      onStart(turn, input.tip, input.records);
+      onStart(turn, input.tip, input.records, input.silentUntil ?? 0);
       break;
     case 'message':
       onMessage(turn, input.from, input.content, input.attempt);
@@ -101,13 +101,13 @@ function advance(turn: Turn): void {
   if (!state.at.rebroadcasting || state.at.deciding !== undefined) armRebroadcast(turn);
 }
 
-function onStart(turn: Turn, tip: ChainTip, records: readonly LogRecord[]): void {
+function onStart(turn: Turn, tip: ChainTip, records: readonly LogRecord[], silentUntil: number): void {
   const { state, out } = turn;
   const statusRuns = state.tip !== undefined;
   state.held = [];
   state.peers.clear();
   state.lastVotes.clear();
-  state.silentUntil = 0;
+  state.silentUntil = silentUntil;
   enterHeight(turn, tip);
   restore(turn, records);
   if (!statusRuns) {
@@ -156,7 +156,7 @@ function onMessage(turn: Turn, from: Uint8Array, content: ConsensusMessage, atte
   if (isVoteMessage(content)) {
     // What comes with a vote is not signed: only its sender is taken at its word for it.
     if (toHex(content.vote.signer) !== toHex(from)) return;
-    rememberVote(turn, content.vote);
+    if (content.vote.height >= state.height) rememberVote(turn, content.vote);
   }
   if (height !== undefined && height > state.height) {
     if (height === state.height + 1) hold(turn, { from, content, attempt });

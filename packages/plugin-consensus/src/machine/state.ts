@@ -49,6 +49,8 @@ export interface OwnVote {
 export interface PeerView {
   readonly height: number;
   readonly round: number;
+  /** Heights it was behind our tip when it said so. */
+  readonly lag: number;
 }
 
 /** A message of the next height. */

@@ -1,0 +1,459 @@
+import {
+  Consensus,
+  Genesis,
+  PEER_KINDS,
+  failure,
+  fromHex,
+  hasCode,
+  messageOf,
+  networkOf,
+  nodeIdOf,
+  sameBytes,
+  toHex,
+  type Cancel,
+  type ChainTip,
+  type ConsensusStatus,
+  type PeerMessage,
+  type PluginContext,
+} from '@it-chain/contracts';
+import type { ConsensusConfig } from '../config.js';
+import { explain } from '../machine/explain.js';
+import type { Effect, Input, TimerName } from '../machine/interface.js';
+import { step } from '../machine/machine.js';
+import { encodeMessage, type ConsensusMessage } from '../machine/messages.js';
+import { isSilent, isValidator, leaderAt } from '../machine/state.js';
+import { readDecided, violation } from './block-sync.js';
+import type { VerifiedMessage } from './inbox.js';
+import { openSession, type ConsensusRoles, type Session } from './session.js';
+import { VoteLog } from './wal.js';
+
+/** Bytes of blocks that are sent to a peer that is behind at a time: half of its send budget must stay free for votes. */
+const DECIDED_BYTES = 2 * 1024 * 1024;
+const FOUNDING_RETRY_MS = 200;
+const LOST_HINT =
+  'Wait until the others have decided it; if they need this vote, start with --accept-double-sign-risk once you know that the key signs nowhere else.';
+
+/**
+ * The edge of the machine: turns what happens on the node into inputs and effects into calls. Nothing here decides; a
+ * lost event is made good by the poll, and no failure of another plugin ends it.
+ */
+export class ConsensusDriver {
+  readonly #config: ConsensusConfig;
+  readonly #context: PluginContext<ConsensusConfig>;
+  readonly #roles: ConsensusRoles;
+  readonly #peers = new Map<string, Uint8Array>();
+  readonly #seen = new Map<string, number>();
+  /** Since when, in monotonic ms, a validator has had no session. */
+  readonly #down = new Map<string, number>();
+  #pollTimer: Cancel | undefined;
+  #retry: Cancel | undefined;
+  #silent = false;
+  #session: Session | undefined;
+  #opening = false;
+  #openAgain = false;
+  #stopped = false;
+
+  constructor(context: PluginContext<ConsensusConfig>, roles: ConsensusRoles) {
+    this.#config = context.config;
+    this.#context = context;
+    this.#roles = roles;
+  }
+
+  /** Begins; waits neither for a peer nor for a network. */
+  start(): void {
+    this.#open();
+    this.#pollTimer = this.#context.clock.every(this.#config.pollMs, () => this.#poll());
+  }
+
+  // Asked through a method: it may change while something is awaited.
+  #isStopped(): boolean {
+    return this.#stopped;
+  }
+
+  stop(): void {
+    this.#stopped = true;
+    this.#pollTimer?.();
+    this.#retry?.();
+    this.#close();
+  }
+
+  /** `consensus.status`. */
+  status(): ConsensusStatus {
+    const session = this.#session;
+    if (session === undefined) {
+      const waiting = 'this node belongs to no network yet';
+      return { height: 0, round: 0, leader: new Uint8Array(0), quorum: 0, validator: false, views: [], waiting };
+    }
+    const { height, round, leader, quorum, validator, views, waiting } = explain(session.state);
+    return {
+      height,
+      round,
+      leader: fromHex(leader, 32) ?? new Uint8Array(0),
+      quorum,
+      validator,
+      views: views.map((view) => ({
+        publicKey: fromHex(view.key, 32) ?? new Uint8Array(32),
+        height: view.height,
+        round: view.round,
+        seen: this.#seen.get(view.key) ?? 0,
+      })),
+      waiting: waiting.slice(0, 512),
+    };
+  }
+
+  // ---- what happens on the node
+
+  onFounded(): void {
+    this.#open();
+  }
+
+  onMessage(message: PeerMessage): void {
+    if (message.kind !== PEER_KINDS.consensus) return;
+    // A lost `peer.connected` is made good by the first message.
+    if (!this.#peers.has(message.from)) this.onConnected(message.from, message.publicKey);
+    this.#seen.set(toHex(message.publicKey), this.#context.clock.now());
+    this.#session?.inbox.receive(message);
+  }
+
+  onConnected(nodeId: string, publicKey: Uint8Array): void {
+    if (this.#peers.size >= this.#config.limits.maxPeers && !this.#peers.has(nodeId)) return;
+    this.#peers.set(nodeId, publicKey);
+    this.#down.delete(toHex(publicKey));
+    this.#input({ type: 'connected', peer: publicKey });
+  }
+
+  onDisconnected(nodeId: string): void {
+    const publicKey = this.#peers.get(nodeId);
+    if (publicKey === undefined) return;
+    this.#peers.delete(nodeId);
+    this.#seen.delete(toHex(publicKey));
+    this.#input({ type: 'disconnected', peer: publicKey });
+  }
+
+  onAccepted(): void {
+    this.#session?.ledger.onAccepted();
+    this.#tellWork();
+  }
+
+  onCommitted(height: number): void {
+    const session = this.#session;
+    if (session !== undefined && height >= session.state.height)
+      this.#try('read the tip', () => session.ledger.refresh());
+  }
+
+  // ---- founding
+
+  /** Opens the network the node belongs to, now or, while there is none, with the next poll or founding. */
+  #open(): void {
+    this.#openAgain = true;
+    if (this.#opening || this.#stopped) return;
+    this.#opening = true;
+    this.#try('open the network', async () => {
+      try {
+        while (this.#openAgain && !this.#stopped) {
+          this.#openAgain = false;
+          await this.#openOnce();
+        }
+      } finally {
+        this.#opening = false;
+      }
+    });
+  }
+
+  async #openOnce(): Promise<void> {
+    const { genesis: encoded } = await this.#roles.p2p.network({});
+    if (encoded === undefined) return;
+    const genesis = Genesis.decode(encoded);
+    const network = networkOf(genesis);
+    if (this.#session !== undefined && sameBytes(this.#session.network, network)) return;
+    // At height 0 the node may change over to another network: nothing is signed for the old one from here on.
+    this.#close();
+    const tip = await this.#tipOf(network);
+    if (tip === undefined) return;
+    const votes = new VoteLog({ network }, { storage: this.#roles.storage, log: this.#context.log });
+    const log = await votes.load(tip.height + 1).catch((error: unknown) => {
+      if (hasCode(error, 'ERR_CONSENSUS_LOG_DAMAGED') || hasCode(error, 'ERR_STORAGE_DAMAGED')) {
+        this.#context.fatal('damaged', error);
+      }
+      throw error;
+    });
+    if (this.#isStopped()) return;
+    this.#session = openSession(this.#context, this.#roles, genesis, votes, {
+      input: (input, session) => this.#input(input, session),
+      send: (session, to, content) => this.#send(session, to, content, 0),
+      onOldDecided: (session, message) => this.#try('judge an old block', () => this.#judgeOld(session, message)),
+      onBan: (nodeId, reason) => this.#disconnect(nodeId, reason),
+      sources: (session) => this.#sources(session),
+      onTip: () => this.#tellWork(),
+    });
+    const silentUntil = log.highest > tip.height + 1 && !this.#config.acceptDoubleSignRisk ? log.highest : 0;
+    this.#input({ type: 'start', tip, records: log.records, silentUntil });
+    await this.#lookAtSessions();
+    this.#tellWork();
+  }
+
+  /** The tip, once the chain has changed over to this network too. */
+  async #tipOf(network: Uint8Array): Promise<ChainTip | undefined> {
+    try {
+      const tip = await this.#roles.chain.tip({});
+      if (sameBytes(tip.network, network)) return tip;
+    } catch (error) {
+      if (!hasCode(error, 'ERR_NETWORK_UNFOUNDED')) throw error;
+    }
+    // Only the chain's own change-over is waited for here: it listens to the same event.
+    this.#retry?.();
+    this.#retry = this.#context.clock.after(FOUNDING_RETRY_MS, () => this.#open());
+    return undefined;
+  }
+
+  #close(): void {
+    const session = this.#session;
+    if (session === undefined) return;
+    session.closed = true;
+    session.inbox.close();
+    session.outbox.close();
+    for (const cancel of session.timers.values()) cancel();
+    this.#session = undefined;
+  }
+
+  // ---- inputs and effects
+
+  #input(input: Input, session = this.#session): void {
+    if (session === undefined || session.closed) return;
+    for (const effect of step(session.state, input)) this.#apply(session, effect);
+    const silent = isSilent(session.state);
+    if (silent !== this.#silent) this.#tellSilence(session, silent);
+  }
+
+  #tellSilence({ state }: Session, silent: boolean): void {
+    this.#silent = silent;
+    if (!silent) {
+      this.#context.log.info('this node votes again', { height: state.height });
+      this.#context.health({ state: 'ok' });
+      return;
+    }
+    const reason = `this node does not vote before height ${state.silentUntil + 1} is open: it has lost votes that it gave`;
+    const { code, hint } = failure('ERR_CONSENSUS_STATE_LOST', reason, { hint: LOST_HINT });
+    this.#context.log.warn(reason, { code, hint });
+    this.#context.health({ state: 'degraded', reason });
+  }
+
+  #apply(session: Session, effect: Effect): void {
+    switch (effect.type) {
+      case 'sign':
+        session.outbox.push(effect);
+        break;
+      case 'send':
+        this.#send(session, effect.to, effect.content, effect.attempt);
+        break;
+      case 'send-decided':
+        this.#try('send decided blocks', () => this.#sendDecided(session, effect));
+        break;
+      case 'set-timer':
+        this.#setTimer(session, effect);
+        break;
+      case 'clear-timer':
+        session.timers.get(effect.timer)?.();
+        session.timers.delete(effect.timer);
+        break;
+      case 'build':
+        this.#try('build a block', () => this.#build(session, effect));
+        break;
+      case 'check':
+        this.#try('check a block', () => this.#check(session, effect));
+        break;
+      case 'decide':
+        this.#countDecision(effect.certificate.round);
+        this.#try('commit a block', () => session.ledger.commit(effect));
+        break;
+      case 'evidence':
+        this.#tellEvidence(effect);
+        break;
+      case 'sync':
+        this.#try('sync', () => session.ledger.exclusive((tip) => session.sync.run(tip)));
+        break;
+      case 'audit':
+        this.#try('audit a peer', () => this.#audit(session, effect));
+        break;
+      case 'violation':
+        this.#context.fatal('safety', violation(effect.height, effect.first, effect.second));
+        break;
+      case 'round':
+        this.#tellRound(session, effect);
+        break;
+    }
+  }
+
+  #send(session: Session, to: readonly Uint8Array[], content: ConsensusMessage, attempt: number): void {
+    const peers = to.map(nodeIdOf).filter((nodeId) => this.#peers.has(nodeId));
+    if (peers.length === 0) return;
+    const body = encodeMessage(content, session.network, attempt);
+    const kind = PEER_KINDS.consensus;
+    this.#try('send', () => this.#roles.transport.deliver({ peers, kind, body, lane: 'control' }));
+  }
+
+  async #sendDecided(session: Session, { to, from, count }: Extract<Effect, { type: 'send-decided' }>): Promise<void> {
+    const { blocks } = await this.#roles.chain.range({ from, maxCount: count, maxBytes: DECIDED_BYTES });
+    for (const certified of blocks) {
+      this.#send(session, [to], session.ledger.decidedOf(certified), 0);
+    }
+  }
+
+  #setTimer(session: Session, effect: Extract<Effect, { type: 'set-timer' }>): void {
+    const { timer, height, round, ms } = effect;
+    session.timers.get(timer)?.();
+    const cancel = this.#context.clock.after(ms, () => {
+      session.timers.delete(timer);
+      if (timer === 'round') this.#context.log.info('a round took too long', { height, round, ms });
+      this.#input({ type: 'timeout', timer, height, round }, session);
+    });
+    session.timers.set(timer, cancel);
+  }
+
+  async #build(session: Session, { height, round }: { height: number; round: number }): Promise<void> {
+    try {
+      const { block, digest } = await this.#roles.chain.build({ height });
+      this.#input({ type: 'built', height, round, block, digest }, session);
+    } catch (error) {
+      this.#context.log.debug('no block was built; it is tried again', { height, error: messageOf(error) });
+      this.#input({ type: 'built', height, round }, session);
+    }
+  }
+
+  async #check(session: Session, effect: Extract<Effect, { type: 'check' }>): Promise<void> {
+    const { check, block, fresh, digest, height } = effect;
+    try {
+      const answer = await this.#roles.chain.check({ block, fresh });
+      const valid = answer.valid && sameBytes(answer.digest, digest);
+      if (!valid) this.#context.log.warn('a proposed block is not valid', { height, reason: answer.reason });
+      this.#input({ type: 'checked', check, verdict: valid ? 'valid' : 'invalid' }, session);
+    } catch (error) {
+      this.#context.log.debug('a block could not be checked now', { height, error: messageOf(error) });
+      this.#input({ type: 'checked', check, verdict: 'unknown' }, session);
+    }
+  }
+
+  #countDecision(round: number): void {
+    const { metrics } = this.#context;
+    metrics.counter('consensus_decided_total', 'Heights decided here').add();
+    if (round > 0) metrics.counter('consensus_late_decisions_total', 'Heights that needed a round above 0').add();
+  }
+
+  #tellEvidence({ first, second }: Extract<Effect, { type: 'evidence' }>): void {
+    const { signer: publicKey, height, round, type } = first;
+    this.#context.log.warn('a validator signed two votes that exclude each other', {
+      peer: nodeIdOf(publicKey),
+      height,
+      round,
+      type,
+    });
+    const [a, b] = [first, second].map(({ digest, signature }) => Buffer.concat([digest, signature]));
+    const body = { publicKey, height, round, type, first: a ?? new Uint8Array(0), second: b ?? new Uint8Array(0) };
+    void this.#context.emit(Consensus.events.evidence, body);
+  }
+
+  #tellRound(session: Session, { height, round, leader }: Extract<Effect, { type: 'round' }>): void {
+    const { metrics, log } = this.#context;
+    metrics.gauge('consensus_height', 'The height that is open').set(height);
+    metrics.gauge('consensus_round', 'Highest round of it that f+1 validators were seen in').set(round);
+    metrics.gauge('consensus_validators', 'Validators of the open height').set(session.state.members.n);
+    if (round > 0) log.info('the lead has moved on', { height, round, leader: nodeIdOf(leader) });
+    void this.#context.emit(Consensus.events.round, { height, round, leader });
+  }
+
+  // ---- certificates of committed heights
+
+  async #judgeOld(session: Session, { content, from }: VerifiedMessage): Promise<void> {
+    if (content.kind !== 'decided') return;
+    const { certificate, block } = content;
+    const { height } = certificate;
+    const { digest } = await this.#roles.chain.get({ height });
+    if (digest.length !== 32 || sameBytes(digest, certificate.digest)) return;
+    const read = readDecided(block, certificate, nodeIdOf(from), session.network);
+    this.#concludeAudit(height, digest, await session.sync.judge(read, digest));
+  }
+
+  async #audit(session: Session, { peer, height }: Extract<Effect, { type: 'audit' }>): Promise<void> {
+    const { digest } = await this.#roles.chain.get({ height });
+    if (digest.length !== 32) return;
+    this.#concludeAudit(height, digest, await session.sync.audit(nodeIdOf(peer), height, digest));
+  }
+
+  #concludeAudit(height: number, ours: Uint8Array, theirs: Uint8Array | undefined): void {
+    if (theirs !== undefined) this.#context.fatal('safety', violation(height, ours, theirs));
+  }
+
+  #sources(session: Session): { nodeId: string; height: number }[] {
+    return [...this.#peers]
+      .map(([nodeId, key]) => ({ nodeId, height: session.state.peers.get(toHex(key))?.height ?? 0 }))
+      .filter(({ nodeId }) => !session.inbox.isBanned(nodeId))
+      .sort((a, b) => b.height - a.height);
+  }
+
+  #disconnect(nodeId: string, reason: string): void {
+    const code = 'ERR_CONSENSUS_PEER_MISBEHAVED';
+    this.#context.log.warn('a peer misbehaves; its session is closed', { peer: nodeId, reason, code });
+    this.#try('disconnect a peer', () =>
+      this.#roles.transport.disconnect({ nodeId, code, reason: reason.slice(0, 512) }),
+    );
+  }
+
+  // ---- the poll
+
+  #poll(): void {
+    const session = this.#session;
+    this.#open();
+    if (session === undefined) return;
+    this.#try('look around', async () => {
+      await session.ledger.refresh();
+      await this.#lookAtSessions();
+      session.ledger.onPoll();
+      this.#tellWork();
+      await session.promoter.run(session.state);
+    });
+  }
+
+  async #lookAtSessions(): Promise<void> {
+    const { sessions } = await this.#roles.transport.sessions({});
+    const open = new Set(sessions.map(({ nodeId }) => nodeId));
+    for (const nodeId of [...this.#peers.keys()]) if (!open.has(nodeId)) this.onDisconnected(nodeId);
+    for (const { nodeId, publicKey } of sessions) {
+      // Told again after founding: a new machine knows nobody yet.
+      if (!this.#peers.has(nodeId) || this.#session?.state.connected.has(toHex(publicKey)) === false) {
+        this.onConnected(nodeId, publicKey);
+      }
+    }
+  }
+
+  #tellWork(): void {
+    const session = this.#session;
+    if (session === undefined) return;
+    this.#try('look at the pool', async () => {
+      const pooled = await session.ledger.hasPooled();
+      const leaderDown = this.#isLeaderDown(session);
+      const { work } = session.state;
+      if (work.pooled === pooled && work.leaderDown === leaderDown) return;
+      this.#input({ type: 'work', pooled, leaderDown }, session);
+    });
+  }
+
+  /** The session to leader(tip + 1, 0) has been down for 2 * T0, as far as this node knows. */
+  #isLeaderDown({ state }: Session): boolean {
+    const leader = leaderAt(state, 0);
+    const now = this.#context.clock.monotonic();
+    for (const key of this.#down.keys()) if (!state.members.index.has(key)) this.#down.delete(key);
+    for (const key of state.members.keys) {
+      if (key === state.selfKey || state.connected.has(key)) this.#down.delete(key);
+      else if (!this.#down.has(key)) this.#down.set(key, now);
+    }
+    const since = this.#down.get(leader);
+    return isValidator(state) && since !== undefined && now - since >= 2 * this.#config.baseTimeoutMs;
+  }
+
+  /** Runs what may fail: the poll, the rebroadcast or the next message makes good what was missed. */
+  #try(what: string, run: () => Promise<unknown>): void {
+    run().catch((error: unknown) => {
+      if (!this.#stopped) this.#context.log.debug(`could not ${what}`, { error: messageOf(error) });
+    });
+  }
+}

@@ -1,0 +1,136 @@
+import {
+  Block,
+  Certificate,
+  hasCode,
+  isItChainError,
+  messageOf,
+  type CertifiedBlock,
+  type Chain,
+  type ChainTip,
+  type Clock,
+  type Log,
+  type TxPool,
+} from '@it-chain/contracts';
+import type { Effect } from '../machine/interface.js';
+import type { ConsensusMessage } from '../machine/messages.js';
+
+const FIRST_PAUSE_MS = 50;
+const LONGEST_PAUSE_MS = 2_000;
+
+/** What a ledger works with. */
+export interface LedgerDependencies {
+  readonly chain: Chain;
+  readonly txpool: TxPool;
+  readonly clock: Clock;
+  readonly log: Log;
+  readonly onTip: (tip: ChainTip) => void;
+  /** The body of a decided block does not fit its header: another copy is needed. */
+  readonly onUncommittable: (height: number) => void;
+  readonly onDiverged: (error: Error) => void;
+  readonly isStopped: () => boolean;
+}
+
+/** Commits one thing at a time: decisions and syncs never meet. Also knows whether the pool holds work. */
+export class Ledger {
+  readonly #with: LedgerDependencies;
+  #last: Promise<unknown> = Promise.resolve();
+  /** The last block was empty although the pool was not: what it holds cannot be taken now, so it is no work. */
+  #stuck = false;
+  /** Transactions came since the last block. */
+  #news = false;
+
+  constructor(dependencies: LedgerDependencies) {
+    this.#with = dependencies;
+  }
+
+  /** Runs `work` with the present tip when nothing else commits, and tells where the tip is afterwards. */
+  exclusive(work: (tip: ChainTip) => Promise<ChainTip>): Promise<void> {
+    const run = this.#last.then(async () => {
+      if (this.#with.isStopped()) return;
+      this.#with.onTip(await work(await this.#with.chain.tip({})));
+    });
+    // The next one runs whether or not this one failed; its caller is told.
+    this.#last = run.catch(() => undefined);
+    return run;
+  }
+
+  /** Reads the tip, should it have moved without this plugin's doing. */
+  async refresh(): Promise<void> {
+    this.#with.onTip(await this.#with.chain.tip({}));
+  }
+
+  /** Commits a decided block; tries until it is committed, because nothing else can follow. */
+  commit(decision: Extract<Effect, { type: 'decide' }>): Promise<void> {
+    return this.exclusive(async (tip) => {
+      if (tip.height >= decision.height) return tip;
+      this.#stuck = decision.block.transactions.length === 0 && !this.#news;
+      this.#news = false;
+      return (await this.#persistently(decision)) ?? tip;
+    });
+  }
+
+  async #persistently(decision: Extract<Effect, { type: 'decide' }>): Promise<ChainTip | undefined> {
+    const { height, digest, certificate, block } = decision;
+    let withBody = !decision.stored;
+    for (let pause = FIRST_PAUSE_MS; !this.#with.isStopped(); pause = Math.min(2 * pause, LONGEST_PAUSE_MS)) {
+      try {
+        const body = withBody ? block : undefined;
+        return await this.#with.chain.commit({
+          height,
+          digest,
+          certificate,
+          block: body,
+          clearLogBelow: height + 1,
+          sync: true,
+        });
+      } catch (error) {
+        if (hasCode(error, 'ERR_CHAIN_DIVERGED')) {
+          this.#with.onDiverged(error);
+          return undefined;
+        }
+        if (withBody && isItChainError(error) && BAD_BODY.has(error.code)) {
+          this.#with.log.warn('a decided block came with a body that is not its own', { height, code: error.code });
+          this.#with.onUncommittable(height);
+          return undefined;
+        }
+        this.#with.log.warn('a decided block could not be committed; trying again', {
+          height,
+          error: messageOf(error),
+        });
+      }
+      // The chain may have forgotten a body that was only checked.
+      withBody = true;
+      await this.#with.clock.sleep(pause);
+    }
+    return undefined;
+  }
+
+  /** A certified block as DECIDED. */
+  decidedOf(certified: CertifiedBlock): ConsensusMessage {
+    return {
+      kind: 'decided',
+      block: Block.decode(certified.block),
+      certificate: Certificate.decode(certified.certificate),
+    };
+  }
+
+  /** New transactions came, so the pool is looked at again. */
+  onAccepted(): void {
+    this.#news = true;
+    this.#stuck = false;
+  }
+
+  /** Once per poll the pool gets another chance. */
+  onPoll(): void {
+    this.#stuck = false;
+  }
+
+  /** True where transactions wait that a block may take. */
+  async hasPooled(): Promise<boolean> {
+    if (this.#stuck) return false;
+    const { count } = await this.#with.txpool.status({});
+    return count > 0;
+  }
+}
+
+const BAD_BODY = new Set(['ERR_BLOCK_INVALID', 'ERR_DATA_MALFORMED']);

@@ -1,0 +1,148 @@
+import {
+  messageOf,
+  networkOf,
+  type Cancel,
+  type Chain,
+  type Genesis,
+  type Identity,
+  type P2p,
+  type PluginContext,
+  type Storage,
+  type Transport,
+  type TxPool,
+} from '@it-chain/contracts';
+import type { ConsensusConfig } from '../config.js';
+import type { Input, TimerName } from '../machine/interface.js';
+import { signedBytes, type ConsensusMessage } from '../machine/messages.js';
+import { createState, type State } from '../machine/state.js';
+import { BlockSync } from './block-sync.js';
+import { Inbox, type VerifiedMessage } from './inbox.js';
+import { Ledger } from './ledger.js';
+import { Outbox } from './outbox.js';
+import { Promoter } from './promoter.js';
+import { VerifiedCache, checkKey } from './verified-cache.js';
+import type { VoteLog } from './wal.js';
+
+/** The roles that the driver calls. */
+export interface ConsensusRoles {
+  readonly chain: Chain;
+  readonly identity: Identity;
+  readonly p2p: P2p;
+  readonly storage: Storage;
+  readonly transport: Transport;
+  readonly txpool: TxPool;
+}
+
+/** All that belongs to one network; made at founding, closed when the node changes over to another one. */
+export interface Session {
+  readonly network: Uint8Array;
+  readonly state: State;
+  readonly inbox: Inbox;
+  readonly outbox: Outbox;
+  readonly ledger: Ledger;
+  readonly sync: BlockSync;
+  readonly promoter: Promoter;
+  readonly timers: Map<TimerName, Cancel>;
+  closed: boolean;
+}
+
+/** What the parts of a session tell their driver. */
+export interface SessionPorts {
+  readonly input: (input: Input, session: Session) => void;
+  readonly send: (session: Session, to: readonly Uint8Array[], content: ConsensusMessage) => void;
+  readonly onOldDecided: (session: Session, message: VerifiedMessage) => void;
+  readonly onBan: (nodeId: string, reason: string) => void;
+  readonly sources: (session: Session) => { nodeId: string; height: number }[];
+  readonly onTip: () => void;
+}
+
+/** Wires the parts of a session together; it has no logic of its own, which is why it is one long function. */
+export function openSession(
+  context: PluginContext<ConsensusConfig>,
+  roles: ConsensusRoles,
+  genesis: Genesis,
+  votes: VoteLog,
+  ports: SessionPorts,
+): Session {
+  const network = networkOf(genesis);
+  const { clock, log, metrics, identity } = context;
+  const { baseTimeoutMs, maxTimeoutMs, rebroadcastMs, statusMs, acceptDoubleSignRisk, limits } = context.config;
+  const state = createState({
+    self: identity.publicKey,
+    network,
+    leaderTerm: genesis.leaderTerm,
+    baseTimeoutMs,
+    maxTimeoutMs,
+    rebroadcastMs,
+    statusMs,
+    roundWindow: limits.roundWindow,
+    decidedReach: limits.decidedReach,
+    maxPeers: limits.maxPeers,
+    acceptDoubleSignRisk,
+  });
+  const cache = new VerifiedCache({ capacity: limits.verifiedCache });
+  const verify = context.verify.bind(context);
+  const inbox = new Inbox(limits, {
+    clock,
+    log,
+    cache,
+    verify,
+    dropped: metrics.counter('consensus_dropped_total', 'Peer messages that were dropped, by reason', ['reason']),
+    state: () => state,
+    accept: ({ from, content, attempt }) => ports.input({ type: 'message', from, content, attempt }, session),
+    onOldDecided: (message) => ports.onOldDecided(session, message),
+    onBan: ports.onBan,
+  });
+  const outbox = new Outbox(
+    { network },
+    {
+      identity: roles.identity,
+      votes,
+      clock,
+      log,
+      send: (record, to) => ports.send(session, to, record.message),
+      onSigned: (record) => {
+        const { vote } = record.message;
+        cache.add(checkKey({ publicKey: vote.signer, message: signedBytes(network, vote), signature: vote.signature }));
+        ports.input({ type: 'signed', record }, session);
+      },
+      onRefused: ({ message: { kind, vote } }) =>
+        ports.input({ type: 'refused', kind, height: vote.height, round: vote.round }, session),
+      openHeight: () => state.height,
+      onFailing: (error) => context.fatal('io', asError(error)),
+    },
+  );
+  const sync = new BlockSync(
+    { network, syncBlocks: limits.syncBlocks },
+    {
+      chain: roles.chain,
+      log,
+      verify,
+      blocks: metrics.counter('consensus_synced_blocks_total', 'Blocks committed from other nodes by certificate'),
+      sources: () => ports.sources(session),
+      onWrong: (nodeId, reason) => inbox.strike(nodeId, reason, true),
+      onCommitted: (tip) => ports.input({ type: 'committed', tip }, session),
+      isStopped: () => session.closed,
+    },
+  );
+  const ledger = new Ledger({
+    chain: roles.chain,
+    txpool: roles.txpool,
+    clock,
+    log,
+    onTip: (tip) => {
+      ports.input({ type: 'committed', tip }, session);
+      ports.onTip();
+    },
+    onUncommittable: (height) => ports.input({ type: 'decide-failed', height }, session),
+    onDiverged: (error) => context.fatal('safety', error),
+    isStopped: () => session.closed,
+  });
+  const promoter = new Promoter({ ...context.config.promotion, genesis, network }, { context, txpool: roles.txpool });
+  const session: Session = { network, state, inbox, outbox, ledger, sync, promoter, timers: new Map(), closed: false };
+  return session;
+}
+
+function asError(error: unknown): Error {
+  return error instanceof Error ? error : new Error(messageOf(error));
+}
