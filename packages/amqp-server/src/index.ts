@@ -2,6 +2,8 @@
 export { AmqpServer, type AmqpConnectionInfo, type AmqpServerEvents } from './server/amqp-server.js';
 export {
   type AmqpAddress,
+  type AmqpTcpAddress,
+  type AmqpUnixAddress,
   type ListenOptions,
   type TcpListenOptions,
   type UnixListenOptions,

@@ -22,7 +22,7 @@ describe('users and permissions', () => {
   const start = async (options: AmqpServerOptions): Promise<void> => {
     server = new AmqpServer({ authFailureDelayMs: 0, ...options });
     const address = await server.listen();
-    if ('port' in address) port = address.port;
+    port = address.port;
   };
   const connect = (name: string, password: string, vhost = ''): Promise<amqp.ChannelModel> =>
     amqp.connect(`amqp://${name}:${password}@127.0.0.1:${port}${vhost}`);
@@ -173,7 +173,7 @@ describe('users and permissions', () => {
     server = new AmqpServer({ users: [{ name: 'tls-user' }] });
     const tls = { cert, key, ca: cert, requestCert: true, rejectUnauthorized: true };
     const address = await server.listen({ tls });
-    const url = 'url' in address ? address.url : '';
+    const url = address.url;
     expect(url).to.match(/^amqps:/);
     const credentials = amqp.credentials.external();
     const connection = await amqp.connect(url, { cert, key, ca: [cert], credentials } as object);

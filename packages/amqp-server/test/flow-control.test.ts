@@ -20,7 +20,6 @@ describe('flow control', () => {
       ],
     });
     const address = await server.listen();
-    if (!('url' in address)) throw new Error('not a TCP address');
     port = address.port;
     return address.url;
   };

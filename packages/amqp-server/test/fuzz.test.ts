@@ -50,7 +50,7 @@ describe('mutated input', function () {
   });
   afterEach(async () => {
     const address = await server.listen();
-    const connection = await amqp.connect('url' in address ? address.url : '');
+    const connection = await amqp.connect(address.url);
     await connection.close();
     await server.close();
     expect(failures).to.deep.equal([]);
@@ -91,7 +91,7 @@ describe('mutated input', function () {
 
   it('any arguments of any method, on an open channel, do no harm', async () => {
     const names = Object.keys(METHODS) as MethodName[];
-    const opened = session().subarray(0, session().length - 300);
+    const opened = session().subarray(0, session().indexOf(method(1, 'confirm.select', { nowait: false })));
     await fc.assert(
       fc.asyncProperty(
         fc.constantFrom(...names),

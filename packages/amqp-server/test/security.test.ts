@@ -12,7 +12,7 @@ describe('what a client may do wrong', () => {
   const start = async (options: AmqpServerOptions = {}): Promise<void> => {
     server = new AmqpServer({ authFailureDelayMs: 20, closeTimeoutMs: 500, ...options });
     const address = await server.listen();
-    if ('port' in address) port = address.port;
+    port = address.port;
   };
   const raw = (): RawClient => {
     const client = new RawClient(port);

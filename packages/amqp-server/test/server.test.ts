@@ -25,7 +25,7 @@ describe('the server object', () => {
   const start = async (options: AmqpServerOptions = {}): Promise<string> => {
     server = new AmqpServer(options);
     const address = await server.listen();
-    return 'url' in address ? address.url : '';
+    return address.url;
   };
   afterEach(() => server.close());
 

@@ -8,7 +8,15 @@ import { type AmqpServerOptions, type AmqpUser, type ResolvedOptions, resolveOpt
 import { ReplyError } from '../wire/reply-error.js';
 import { Authenticator, type Peer } from './authenticator.js';
 import { Connection, type ConnectionListener } from './connection.js';
-import { type AmqpAddress, type ListenOptions, Listener } from './listener.js';
+import {
+  type AmqpAddress,
+  type AmqpTcpAddress,
+  type AmqpUnixAddress,
+  type ListenOptions,
+  Listener,
+  type TcpListenOptions,
+  type UnixListenOptions,
+} from './listener.js';
 import { type AmqpWarning, type Services } from './session.js';
 import { type AmqpQueueStats, type AmqpServerStats, queueStats, serverStats } from './stats.js';
 
@@ -71,6 +79,9 @@ export class AmqpServer extends EventEmitter<AmqpServerEvents> {
    * May be called several times. Throws ERR_AMQP_INSECURE_LISTEN for an address other machines can reach without TLS
    * and explicit users, ERR_AMQP_LISTEN_FAILED when the address cannot be used, ERR_AMQP_SERVER_CLOSED after `close`.
    */
+  listen(where?: TcpListenOptions): Promise<AmqpTcpAddress>;
+  listen(where: UnixListenOptions): Promise<AmqpUnixAddress>;
+  listen(where: ListenOptions): Promise<AmqpAddress>;
   async listen(where: ListenOptions = {}): Promise<AmqpAddress> {
     this.#checkNotClosed('listen');
     const listener = new Listener(where, {

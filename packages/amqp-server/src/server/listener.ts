@@ -26,9 +26,21 @@ export interface UnixListenOptions {
   readonly path: string;
 }
 
+/** Where a TCP listener is reached. */
+export interface AmqpTcpAddress {
+  readonly host: string;
+  readonly port: number;
+  /** `amqp://` or `amqps://`, without user and virtual host. */
+  readonly url: string;
+}
+
+/** Where a listener on a Unix socket is reached. */
+export interface AmqpUnixAddress {
+  readonly path: string;
+}
+
 /** Where a listener is reached. */
-export type AmqpAddress =
-  { readonly host: string; readonly port: number; readonly url: string } | { readonly path: string };
+export type AmqpAddress = AmqpTcpAddress | AmqpUnixAddress;
 
 interface ListenerContext {
   readonly handshakeTimeoutMs: number;
