@@ -81,7 +81,6 @@ function startHttp2(
   session.once('connect', () => {
     widenWindow(session, options.limits);
   });
-  session.once('goaway', () => session.destroy());
   const { address, remote, secure, binding } = facts;
   const streams = { control: openStream(session, 'control'), bulk: openStream(session, 'bulk') };
   return new PeerLink(

@@ -54,24 +54,34 @@ export class PeerLink implements LinkFacts {
     this.control.write(encodeFrame(frame));
   }
 
-  /** Tells the other end why, then ends the connection. What still arrives is thrown away, so that no reset eats the goodbye. */
+  /**
+   * Tells the other end why, then ends the connection: the other end closes it when it has read the goodbye. What still
+   * arrives is thrown away, so that no reset of TCP eats the goodbye.
+   */
   leave(goodbye: PeerGoodbye): void {
     if (this.#leaving) return;
     this.#leaving = true;
     const cancel = this.#clock.after(GOODBYE_MS, () => {
       this.#session.destroy();
     });
-    const ignore: FrameStreamEvents = { frame: () => undefined, closed: () => undefined };
+    const over = (): void => {
+      this.#session.destroy();
+    };
+    const ignore: FrameStreamEvents = {
+      frame: ({ goodbye: theirs }) => {
+        if (theirs !== undefined) over();
+      },
+      closed: over,
+    };
     for (const stream of [this.control, this.bulk]) {
       stream.listen(ignore);
       stream.resume();
     }
     this.#session.once('close', cancel);
     this.send({ goodbye: { code: goodbye.code.slice(0, 64), reason: goodbye.reason.slice(0, 512) } });
+    // Only this lane: an end of the other one could be seen before the goodbye.
     this.control.end();
-    this.bulk.end();
     if (this.#session.destroyed) cancel();
-    else this.#session.close();
   }
 
   /** Cuts the connection at once. */

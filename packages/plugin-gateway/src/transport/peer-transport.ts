@@ -116,7 +116,9 @@ export class PeerTransport implements Transport {
   async close(): Promise<void> {
     this.#stopping = true;
     this.#listener?.close();
-    for (const session of this.#table.all()) session.close('ERR_PEER_STOPPING', 'the node is stopping');
+    const goodbye = { code: 'ERR_PEER_STOPPING', reason: 'the node is stopping' };
+    for (const session of this.#table.all()) session.close(goodbye.code, goodbye.reason);
+    for (const link of this.#links) link.leave(goodbye);
     const gone = Promise.all([...this.#links].map((link) => link.gone));
     await Promise.race([gone, this.#deps.clock.sleep(CLOSE_MS)]);
     for (const link of this.#links) link.destroy();
@@ -238,8 +240,12 @@ export class PeerTransport implements Transport {
       return await this.#admit(link, reader, proven);
     } catch (error) {
       const known = asPeerError(error);
-      if (isBreach(known) && known.data?.['toldByPeer'] !== true) this.#breach(link.remote, known.message);
-      link.leave(goodbyeOfError(known));
+      if (known.data?.['toldByPeer'] === true) {
+        link.destroy();
+      } else {
+        if (isBreach(known)) this.#breach(link.remote, known.message);
+        link.leave(goodbyeOfError(known));
+      }
       throw known;
     } finally {
       reader.cancelLimit();
