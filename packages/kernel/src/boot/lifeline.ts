@@ -6,6 +6,7 @@ export class Lifeline {
   /** The first fatal call. Never rejects. */
   readonly failed: Promise<NodeFailure>;
   readonly #cut: Promise<never>;
+  #ended = false;
   #fail: (failure: NodeFailure) => void = () => undefined;
   #abort: (error: Error) => void = () => undefined;
 
@@ -21,8 +22,10 @@ export class Lifeline {
     else signal?.addEventListener('abort', abort, { once: true });
   }
 
-  /** Notes that `plugin` ends the node; only the first call counts. */
-  fatal(plugin: string, kind: FatalKind, error: Error): void {
+  /** Notes that `plugin` ends the node; only the first call counts. True for that one. */
+  fatal(plugin: string, kind: FatalKind, error: Error): boolean {
+    if (this.#ended) return false;
+    this.#ended = true;
     this.#fail({ kind, error, plugin });
     this.#abort(
       failure('ERR_PLUGIN_FAILED', `the plugin ${plugin} ended the node: ${error.message}`, {
@@ -30,6 +33,7 @@ export class Lifeline {
         data: { plugin, phase: 'start', kind },
       }),
     );
+    return true;
   }
 
   /** The result of `work`, unless the start is ended first. */

@@ -1,5 +1,5 @@
 import { pino, type DestinationStream, type Logger } from 'pino';
-import { PinoPretty } from 'pino-pretty';
+import { prettyFactory } from 'pino-pretty';
 import { isItChainError, type Cancel, type Clock, type Log, type LogFields } from '@it-chain/contracts';
 import { redact, redactText } from './redact.js';
 import { RepeatFilter, type Held, type RepeatLimits } from './repeat-filter.js';
@@ -127,8 +127,12 @@ export class Logs {
 function destinationOf(options: LogOptions): DestinationStream {
   const plain = options.destination ?? pino.destination({ fd: 1, sync: true });
   if (!options.pretty) return plain;
-  const stream = options.destination === undefined ? {} : { destination: options.destination as NodeJS.WritableStream };
-  return PinoPretty({ colorize: options.destination === undefined, sync: true, ignore: 'nodeId', ...stream });
+  const format = prettyFactory({ colorize: options.destination === undefined, ignore: 'nodeId' });
+  return {
+    write: (line: string) => {
+      plain.write(format(line));
+    },
+  };
 }
 
 function codeOf(fields: LogFields): string {

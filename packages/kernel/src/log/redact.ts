@@ -4,17 +4,26 @@ const MAX_ITEMS = 50;
 const MAX_TEXT = 2_000;
 const MAX_HEX_BYTES = 32;
 
-/** Names of fields whose values are never printed. `publicKey` and its kin are the only keys that may be. */
-const SECRET_NAME =
-  /(^|[._-])(key|seed|mnemonic)$|[a-z]Key$|secret|token|passw(or)?d|passphrase|private|credential|authorization|cookie/i;
-const PUBLIC_NAME = /^(public_?key|public_?keys|idempotency_?key)$/i;
+/** Words that make a name secret wherever they stand in it. */
+const SECRET_WORDS =
+  /^(secrets?|tokens?|passwords?|passwd|passphrase|mnemonic|private|credentials?|authorization|cookies?)$/;
+/** Words that make a name secret when it ends in them, also without a separator before them. */
+const SECRET_ENDING =
+  /(^|_)(key|seed)$|(secret|token|password|passwd|passphrase|mnemonic|apikey|privatekey|secretkey)$/;
+/** Keys that are no secrets. */
+const OPEN_KEY = /(^|_)(public|idempotency|routing|binding|sort|state|storage)_key$/;
 const URL_PASSWORD = /([a-z][a-z0-9+.-]*:\/\/[^\s/:@]*):[^\s/@]*@/gi;
 const PEM = /-----BEGIN [A-Z ]*PRIVATE KEY-----[\s\S]*?(-----END [A-Z ]*PRIVATE KEY-----|$)/g;
 const BEARER = /\b(bearer)\s+[\w.~+/=-]{8,}/gi;
 
 /** True for the name of a field that holds a key, token, password or secret. */
 export function isSecretName(name: string): boolean {
-  return SECRET_NAME.test(name) && !PUBLIC_NAME.test(name);
+  const snake = name
+    .replace(/([a-z0-9])([A-Z])/g, '$1_$2')
+    .replace(/[^A-Za-z0-9]+/g, '_')
+    .toLowerCase();
+  if (OPEN_KEY.test(snake)) return false;
+  return SECRET_ENDING.test(snake) || snake.split('_').some((word) => SECRET_WORDS.test(word));
 }
 
 /** Text without the passwords of URLs, private keys in PEM and bearer tokens; cut after 2,000 characters. */

@@ -82,8 +82,8 @@ export class BusStage implements Stage {
       inspect: () => this.record.inspect(),
       fatal: (kind, error) => {
         this.logs.of(plugin.name).error('the plugin ends the node', { kind, error });
+        if (!this.lifeline.fatal(plugin.name, kind, error)) return;
         this.board.setHealth(plugin.name, { state: 'failing', reason: messageOf(error) });
-        this.lifeline.fatal(plugin.name, kind, error);
       },
       onHealth: (health) => {
         this.board.setHealth(plugin.name, health);
