@@ -23,4 +23,12 @@ export const chainKeys = {
 export const p2pKeys = {
   /** -> Genesis of the network this node belongs to. Absent before founding. */
   genesis: utf8('genesis'),
+  /** -> the candidate Genesis that this node drew at its first boot. */
+  candidate: utf8('candidate'),
+  /** -> the last NodeRecord of this node. */
+  self: utf8('self'),
+  /** -> the last Leader that consensus named. */
+  leader: utf8('leader'),
+  /** -> a row of the peer table. */
+  peer: (nodeId: string): Uint8Array => utf8(`peer/${nodeId}`),
 } as const;

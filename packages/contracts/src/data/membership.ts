@@ -1,4 +1,4 @@
-import { bytes, message, nested, optional, repeated, string, type Infer } from '../schema/index.js';
+import { bytes, message, nested, optional, repeated, string, uint32, type Infer } from '../schema/index.js';
 import { concatBytes } from './hash.js';
 import { signingBytes } from './signing.js';
 
@@ -33,3 +33,16 @@ export type Membership = Infer<typeof Membership>;
 export function joinSigningBytes(network: Uint8Array, publicKey: Uint8Array, name: string): Uint8Array {
   return signingBytes('join', network, concatBytes(publicKey, Buffer.from(name, 'utf8')));
 }
+
+/** Asks a member to bring a join into the chain: the body of the peer request `join`. */
+export const AdmissionRequest = message('AdmissionRequest', {
+  /** The network to be joined, 32 bytes. */
+  network: bytes(1, { length: 32 }),
+  join: nested(2, MemberJoin),
+  /** How often it was passed on; a learner passes it to a validator. */
+  hops: uint32(3),
+});
+export type AdmissionRequest = Infer<typeof AdmissionRequest>;
+
+/** Id of the membership transaction, or empty where the joiner is a member already. */
+export const AdmissionAnswer = message('AdmissionAnswer', { transaction: bytes(1, { maxLength: 32 }) });

@@ -1,4 +1,4 @@
-import { bytes, message, repeated, string, uint64, type Infer } from '../schema/index.js';
+import { bytes, message, nested, repeated, string, uint64, type Infer } from '../schema/index.js';
 import { signingBytes } from './signing.js';
 
 /** What a node says of itself, signed; spread to every member. Canonical. */
@@ -14,8 +14,18 @@ export const NodeRecord = message('NodeRecord', {
 });
 export type NodeRecord = Infer<typeof NodeRecord>;
 
-/** What is signed: the canonical form without its signature (the last 66 bytes). */
-export function recordSigningBytes(record: NodeRecord, network: Uint8Array): Uint8Array {
+/** Records as peers send them to each other: the body of the peer message `record`. */
+export const NodeRecordBatch = message('NodeRecordBatch', {
+  records: repeated(nested(1, NodeRecord), { maxItems: 1_000 }),
+});
+
+/** The content of the signature: the canonical form without its last field (66 bytes). */
+export function recordContent(record: Omit<NodeRecord, 'signature'>): Uint8Array {
   const encoded = NodeRecord.encode({ ...record, signature: new Uint8Array(64) });
-  return signingBytes('record', network, encoded.subarray(0, encoded.length - 66));
+  return encoded.subarray(0, encoded.length - 66);
+}
+
+/** What is signed: {@link recordContent} behind the domain tag and the network. */
+export function recordSigningBytes(record: Omit<NodeRecord, 'signature'>, network: Uint8Array): Uint8Array {
+  return signingBytes('record', network, recordContent(record));
 }

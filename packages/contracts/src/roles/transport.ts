@@ -117,6 +117,8 @@ export const TransportStatus = message('TransportStatus', {
 export const PEER_KINDS = {
   /** Votes, proposals, round changes, decided blocks, status: `plugin-consensus`. */
   consensus: 'consensus',
+  /** A new hello, when the network of a node has changed while the session is open. `plugin-p2p`. */
+  hello: 'hello',
   /** Signed node records: `plugin-p2p`. */
   record: 'record',
   /** Request: please admit me. Answered by p2p. */

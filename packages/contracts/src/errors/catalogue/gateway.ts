@@ -12,6 +12,10 @@ export const gatewayErrors = {
     when: 'The dialled address answered with another node id than the pinned one.',
     fix: 'Check the address; somebody else may be answering there.',
   },
+  ERR_PEER_DISCONNECTED: {
+    when: 'An operator ended the session; the peer is not dialled again by itself.',
+    fix: 'Dial it when it is wanted again.',
+  },
   ERR_PEER_SELF: { when: 'The dialled address is this node itself.', fix: 'Dial another member.' },
   ERR_PEER_VERSION: { when: 'The peer speaks another protocol version.', fix: 'Upgrade the older of the two nodes.' },
   ERR_PEER_HANDSHAKE: {

@@ -11,4 +11,12 @@ export const p2pErrors = {
     fix: 'Join a member, let somebody join this node, or start with --solo.',
   },
   ERR_JOIN_REFUSED: { when: 'The network did not admit the node.', fix: 'Ask the members to admit it.' },
+  ERR_NETWORK_PINNED: {
+    when: 'A peer belongs to another network than the one that the config of p2p pins.',
+    fix: 'Dial a member of the pinned network, or correct `network` in the config.',
+  },
+  ERR_JOIN_NO_SPONSOR: {
+    when: 'The dialled node is no validator and is connected to none that could admit the joiner.',
+    fix: 'Try again, or dial another member.',
+  },
 } satisfies Record<string, ErrorEntry>;

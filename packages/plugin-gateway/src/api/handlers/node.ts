@@ -59,7 +59,7 @@ export function nodeHandlers({
     },
     join: ({ address }, call) => p2p.join({ address }, call),
     disconnect: ({ nodeId }, call) =>
-      transport.disconnect({ nodeId, code: '', reason: 'disconnected by the operator' }, call),
+      transport.disconnect({ nodeId, code: 'ERR_PEER_DISCONNECTED', reason: 'disconnected by the operator' }, call),
     followEvents: async ({ names }, sink) => {
       const wanted = new Set(names);
       const queue = new BoundedQueue<FeedEvent>(options.subscriber.maxEvents);
