@@ -52,6 +52,8 @@ export async function startRabbitMq(): Promise<PrivateRabbitMq> {
       const exited = child.exitCode === null ? once(child, 'exit') : undefined;
       child.kill('SIGTERM');
       await exited;
+      // The port mapper of Erlang outlives the node that started it.
+      await once(spawn('epmd', ['-port', String(epmdPort), '-kill'], { stdio: 'ignore' }), 'close');
       await rm(folder, { recursive: true, force: true });
     },
   };

@@ -39,8 +39,6 @@ export class Exchange {
   readonly kind = 'exchange';
   /** By identity. */
   readonly bindings = new Map<string, Binding>();
-  /** Bindings that have this exchange as their destination. */
-  readonly incoming = new Set<Binding>();
   deleted = false;
 
   constructor(

@@ -2,7 +2,6 @@ import { encodeHeaders } from '../wire/content-header.js';
 import { type FieldTable } from '../wire/spec.js';
 import { AlarmClock } from './alarm-clock.js';
 import { ConsumerSet, type QueueConsumer } from './consumer-set.js';
-import { type Binding } from './exchange.js';
 import { type MemoryGauge } from './memory-gauge.js';
 import { type Message } from './message.js';
 import { MessageStore, type QueueEntry } from './message-store.js';
@@ -39,8 +38,6 @@ export class Queue {
   readonly declaration: QueueDeclaration;
   readonly arguments: QueueArguments;
   readonly consumers: ConsumerSet;
-  /** Bindings that have this queue as their destination. */
-  readonly incoming = new Set<Binding>();
   deleted = false;
   /** Messages delivered and not yet acknowledged. */
   unacknowledged = 0;

@@ -42,6 +42,8 @@ export class VirtualHost implements QueueHost {
   readonly router: Router;
   readonly #limits: EntityLimits;
   #bindingCount = 0;
+  /** Bindings by their destination. */
+  readonly #incoming = new WeakMap<Destination, Set<Binding>>();
   readonly #deadLetters: DeadLetter[] = [];
   #handlingDeadLetters = false;
 
@@ -122,7 +124,7 @@ export class VirtualHost implements QueueHost {
   deleteQueue(queue: Queue): void {
     if (queue.deleted) return;
     this.queues.delete(queue.name);
-    for (const binding of [...queue.incoming]) this.#removeBinding(binding);
+    for (const binding of this.#incoming.get(queue) ?? []) this.#removeBinding(binding);
     queue.destroy();
     this.router.changed();
   }
@@ -155,7 +157,8 @@ export class VirtualHost implements QueueHost {
     if (exchange.deleted) return;
     exchange.deleted = true;
     this.exchanges.delete(exchange.name);
-    for (const binding of [...exchange.bindings.values(), ...exchange.incoming]) this.#removeBinding(binding);
+    for (const binding of [...exchange.bindings.values(), ...(this.#incoming.get(exchange) ?? [])])
+      this.#removeBinding(binding);
     this.router.changed();
   }
 
@@ -167,7 +170,8 @@ export class VirtualHost implements QueueHost {
     const binding: Binding = { source, destination, routingKey, arguments: table, identity };
     source.bindings.set(identity, binding);
     source.index.add(binding);
-    destination.incoming.add(binding);
+    const incoming = this.#incoming.get(destination) ?? new Set<Binding>();
+    this.#incoming.set(destination, incoming.add(binding));
     this.#bindingCount++;
     this.router.changed();
   }
@@ -182,7 +186,7 @@ export class VirtualHost implements QueueHost {
     const { source, destination } = binding;
     if (!source.bindings.delete(binding.identity)) return;
     source.index.delete(binding);
-    destination.incoming.delete(binding);
+    this.#incoming.get(destination)?.delete(binding);
     this.#bindingCount--;
     this.router.changed();
     if (source.properties.autoDelete && source.bindings.size === 0) this.deleteExchange(source);

@@ -5,13 +5,13 @@ import { REPLY_PREFIX } from '../broker/virtual-host.js';
 import { type DecodedMethod } from '../wire/method-codec.js';
 import { ReplyError } from '../wire/reply-error.js';
 import { type Field, type MethodArguments } from '../wire/spec.js';
-import { type Channel } from './channel.js';
+import { type ChannelContext } from './channel-context.js';
 import { DIRECT_REPLY_TO } from './publisher.js';
 import { namedQueue } from './queue-methods.js';
 import { checkAccess } from './session.js';
 
 /** Handles the methods of class basic but publish; returns false for others. */
-export function handleBasic(channel: Channel, method: DecodedMethod): boolean {
+export function handleBasic(channel: ChannelContext, method: DecodedMethod): boolean {
   const { ledger } = channel;
   switch (method.name) {
     case 'basic.ack': {
@@ -52,7 +52,7 @@ export function handleBasic(channel: Channel, method: DecodedMethod): boolean {
   }
 }
 
-function qos(channel: Channel, request: MethodArguments<'basic.qos'>): void {
+function qos(channel: ChannelContext, request: MethodArguments<'basic.qos'>): void {
   const { services, output } = channel.session;
   if (request.prefetchSize !== 0) throw new ReplyError('NOT_IMPLEMENTED', 'prefetch_size is not 0');
   if (request.global) {
@@ -65,7 +65,7 @@ function qos(channel: Channel, request: MethodArguments<'basic.qos'>): void {
   if (request.global) channel.dispatch();
 }
 
-function consume(channel: Channel, request: MethodArguments<'basic.consume'>): void {
+function consume(channel: ChannelContext, request: MethodArguments<'basic.consume'>): void {
   const { session } = channel;
   const tag = request.consumerTag === '' ? channel.newConsumerTag() : request.consumerTag;
   if (channel.consumers.has(tag)) throw new ReplyError('NOT_ALLOWED', `attempt to reuse consumer tag '${tag}'`);
@@ -87,7 +87,7 @@ function consume(channel: Channel, request: MethodArguments<'basic.consume'>): v
   queue.dispatch();
 }
 
-function consumedQueue(channel: Channel, request: MethodArguments<'basic.consume'>): Queue {
+function consumedQueue(channel: ChannelContext, request: MethodArguments<'basic.consume'>): Queue {
   const { session } = channel;
   const queue = namedQueue(channel, request.queue);
   checkAccess(session, 'read', 'queue', queue.name);
@@ -100,7 +100,7 @@ function consumedQueue(channel: Channel, request: MethodArguments<'basic.consume
 }
 
 /** Direct reply-to: replies wait in a hidden queue with an address nobody can guess (RabbitMQ's amq.rabbitmq.reply-to). */
-function replyQueue(channel: Channel, request: MethodArguments<'basic.consume'>): Queue {
+function replyQueue(channel: ChannelContext, request: MethodArguments<'basic.consume'>): Queue {
   const { session, publisher } = channel;
   if (!request.noAck) throw new ReplyError('PRECONDITION_FAILED', 'reply consumer cannot acknowledge');
   if (publisher.replyAddress !== undefined) throw new ReplyError('PRECONDITION_FAILED', 'reply consumer already set');
@@ -115,7 +115,7 @@ function replyQueue(channel: Channel, request: MethodArguments<'basic.consume'>)
   return queue;
 }
 
-function cancel(channel: Channel, request: MethodArguments<'basic.cancel'>): void {
+function cancel(channel: ChannelContext, request: MethodArguments<'basic.cancel'>): void {
   const { consumerTag } = request;
   const consumer = channel.consumers.get(consumerTag);
   if (!request.nowait) channel.session.output.method(channel.id, 'basic.cancelOk', { consumerTag });
@@ -126,13 +126,13 @@ function cancel(channel: Channel, request: MethodArguments<'basic.cancel'>): voi
   consumer.queue.dispatch();
 }
 
-function dropReplyQueue(channel: Channel, queue: Queue): void {
+function dropReplyQueue(channel: ChannelContext, queue: Queue): void {
   channel.session.vhost.replyQueues.delete(queue.name);
   channel.publisher.replyAddress = undefined;
   queue.purge();
 }
 
-function get(channel: Channel, request: MethodArguments<'basic.get'>): void {
+function get(channel: ChannelContext, request: MethodArguments<'basic.get'>): void {
   const { output } = channel.session;
   const queue = namedQueue(channel, request.queue);
   checkAccess(channel.session, 'read', 'queue', queue.name);

@@ -3,6 +3,7 @@ import { type ConsumerSettings, Consumer } from './consumer.js';
 import { type DecodedMethod, decodeMethod } from '../wire/method-codec.js';
 import { ReplyError, shortText } from '../wire/reply-error.js';
 import { FRAME, methodKey } from '../wire/spec.js';
+import { type ChannelContext } from './channel-context.js';
 import { handleBasic } from './basic-methods.js';
 import { DeliveryLedger } from './delivery-ledger.js';
 import { handleExchange } from './exchange-methods.js';
@@ -15,7 +16,7 @@ const ACK = methodKey(60, 80);
 const METHOD_HEAD = 4;
 
 /** One channel of an open connection. */
-export class Channel {
+export class Channel implements ChannelContext {
   readonly id: number;
   readonly session: Session;
   readonly publisher: Publisher;

@@ -1,13 +1,17 @@
 import { type QueueEntry } from '../broker/message-store.js';
 import { type Queue } from '../broker/queue.js';
 import { ReplyError } from '../wire/reply-error.js';
-import { type Consumer } from './consumer.js';
+
+/** Whoever counts what it has not acknowledged: a consumer. */
+export interface DeliveryCounter {
+  unacknowledged: number;
+}
 
 interface Delivery {
   readonly entry: QueueEntry;
   readonly queue: Queue;
   /** Undefined for a message fetched by basic.get. */
-  readonly consumer: Consumer | undefined;
+  readonly consumer: DeliveryCounter | undefined;
 }
 
 /** What the client says about deliveries: done, bad for ever, or to be tried again. */
@@ -34,7 +38,7 @@ export class DeliveryLedger {
   }
 
   /** Remembers a delivery and gives it its tag. */
-  track(entry: QueueEntry, queue: Queue, consumer: Consumer | undefined): number {
+  track(entry: QueueEntry, queue: Queue, consumer: DeliveryCounter | undefined): number {
     const tag = ++this.#lastTag;
     this.#deliveries.set(tag, { entry, queue, consumer });
     return tag;

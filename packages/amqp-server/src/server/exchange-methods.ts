@@ -3,13 +3,13 @@ import { ArgumentReader } from '../broker/queue-arguments.js';
 import { type DecodedMethod } from '../wire/method-codec.js';
 import { ReplyError } from '../wire/reply-error.js';
 import { type MethodArguments } from '../wire/spec.js';
-import { type Channel } from './channel.js';
+import { type ChannelContext } from './channel-context.js';
 import { checkAccess } from './session.js';
 
 const TYPES: readonly ExchangeType[] = ['direct', 'fanout', 'topic', 'headers'];
 
 /** Handles the methods of class exchange; returns false for others. */
-export function handleExchange(channel: Channel, method: DecodedMethod): boolean {
+export function handleExchange(channel: ChannelContext, method: DecodedMethod): boolean {
   const { output } = channel.session;
   switch (method.name) {
     case 'exchange.declare':
@@ -33,7 +33,7 @@ export function handleExchange(channel: Channel, method: DecodedMethod): boolean
   }
 }
 
-function declare(channel: Channel, request: MethodArguments<'exchange.declare'>): void {
+function declare(channel: ChannelContext, request: MethodArguments<'exchange.declare'>): void {
   const { session } = channel;
   const { vhost } = session;
   const name = request.exchange;
@@ -58,7 +58,7 @@ function declare(channel: Channel, request: MethodArguments<'exchange.declare'>)
   vhost.declareExchange(name, { type, durable, autoDelete, internal, alternateExchange });
 }
 
-function remove(channel: Channel, request: MethodArguments<'exchange.delete'>): void {
+function remove(channel: ChannelContext, request: MethodArguments<'exchange.delete'>): void {
   const { session } = channel;
   const { vhost } = session;
   const name = request.exchange;
@@ -76,7 +76,7 @@ function remove(channel: Channel, request: MethodArguments<'exchange.delete'>): 
   vhost.deleteExchange(exchange);
 }
 
-function bind(channel: Channel, request: MethodArguments<'exchange.bind'>, add: boolean): void {
+function bind(channel: ChannelContext, request: MethodArguments<'exchange.bind'>, add: boolean): void {
   const { session } = channel;
   const { vhost } = session;
   refuseDefault(request.source);

@@ -1,5 +1,16 @@
 import { type Heartbeat } from './heartbeat.js';
-import { type Connection } from './connection.js';
+import { type Duplex } from 'node:stream';
+import { type Output } from '../wire/output.js';
+import { type Services } from './session.js';
+
+/** The parts of a connection that flow control acts on. */
+export interface Controlled {
+  readonly stream: Duplex;
+  readonly output: Output;
+  readonly services: Services;
+  /** Asks all queues with a consumer on the connection for messages. */
+  dispatch(): void;
+}
 
 /**
  * Decides when a connection is delivered to and when it is read from:
@@ -10,7 +21,7 @@ import { type Connection } from './connection.js';
 export class FlowControl {
   /** Whether the memory alarm holds this connection. */
   blocked = false;
-  readonly #connection: Connection;
+  readonly #connection: Controlled;
   readonly #heartbeat: Heartbeat;
   #stalled = false;
   #backlogged = false;
@@ -18,7 +29,7 @@ export class FlowControl {
   #exempt = false;
   #tell = false;
 
-  constructor(connection: Connection, heartbeat: Heartbeat) {
+  constructor(connection: Controlled, heartbeat: Heartbeat) {
     this.#connection = connection;
     this.#heartbeat = heartbeat;
   }

@@ -5,12 +5,12 @@ import { REPLY_PREFIX } from '../broker/virtual-host.js';
 import { type DecodedMethod } from '../wire/method-codec.js';
 import { ReplyError } from '../wire/reply-error.js';
 import { type MethodArguments } from '../wire/spec.js';
-import { type Channel } from './channel.js';
+import { type ChannelContext } from './channel-context.js';
 import { DIRECT_REPLY_TO } from './publisher.js';
 import { checkAccess } from './session.js';
 
 /** Handles the methods of class queue; returns false for others. */
-export function handleQueue(channel: Channel, method: DecodedMethod): boolean {
+export function handleQueue(channel: ChannelContext, method: DecodedMethod): boolean {
   const { output } = channel.session;
   switch (method.name) {
     case 'queue.declare':
@@ -40,18 +40,18 @@ export function handleQueue(channel: Channel, method: DecodedMethod): boolean {
 }
 
 /** The name a client means: an empty one stands for the queue declared last. Throws 404 when there is none. */
-export function queueName(channel: Channel, name: string): string {
+export function queueName(channel: ChannelContext, name: string): string {
   if (name !== '') return name;
   if (channel.lastQueue === undefined) throw new ReplyError('NOT_FOUND', 'no previously declared queue');
   return channel.lastQueue;
 }
 
 /** The queue a client names, if this connection may use it. */
-export function namedQueue(channel: Channel, name: string): Queue {
+export function namedQueue(channel: ChannelContext, name: string): Queue {
   return channel.session.vhost.queue(queueName(channel, name), channel.session);
 }
 
-function declare(channel: Channel, request: MethodArguments<'queue.declare'>): void {
+function declare(channel: ChannelContext, request: MethodArguments<'queue.declare'>): void {
   const { vhost } = channel.session;
   if (request.queue.startsWith(DIRECT_REPLY_TO)) {
     declareReplyQueue(channel, request);
@@ -64,7 +64,7 @@ function declare(channel: Channel, request: MethodArguments<'queue.declare'>): v
 }
 
 function answer(
-  channel: Channel,
+  channel: ChannelContext,
   request: MethodArguments<'queue.declare'>,
   where: string,
   name: string,
@@ -82,7 +82,7 @@ function answer(
 }
 
 /** A responder may ask whether a direct reply-to address is still alive by declaring it. */
-function declareReplyQueue(channel: Channel, request: MethodArguments<'queue.declare'>): void {
+function declareReplyQueue(channel: ChannelContext, request: MethodArguments<'queue.declare'>): void {
   const { vhost } = channel.session;
   const alive = request.queue === DIRECT_REPLY_TO || vhost.replyQueues.has(request.queue);
   if (!alive) throw new ReplyError('NOT_FOUND', `no ${vhost.describe('queue', request.queue)}`);
@@ -90,7 +90,7 @@ function declareReplyQueue(channel: Channel, request: MethodArguments<'queue.dec
   answer(channel, request, REPLY_PREFIX, request.queue, undefined);
 }
 
-function declareQueue(channel: Channel, request: MethodArguments<'queue.declare'>): Queue {
+function declareQueue(channel: ChannelContext, request: MethodArguments<'queue.declare'>): Queue {
   const { session } = channel;
   const { vhost } = session;
   const name = request.queue === '' ? `amq.gen-${randomBytes(16).toString('base64url')}` : request.queue;
@@ -113,7 +113,7 @@ function declareQueue(channel: Channel, request: MethodArguments<'queue.declare'
   return vhost.declareQueue({ name, flags, arguments: parsed, table, owner }, session);
 }
 
-function warnTransient(channel: Channel, where: string): void {
+function warnTransient(channel: ChannelContext, where: string): void {
   const message = `transient ${where} is not exclusive; RabbitMQ 4.3 refuses it: declare it durable or exclusive`;
   if (channel.session.services.options.strict) throw new ReplyError('INTERNAL_ERROR', message);
   channel.session.services.warn({ code: 'ERR_AMQP_TRANSIENT_QUEUE', message });
@@ -126,7 +126,7 @@ interface BindRequest {
   readonly arguments: MethodArguments<'queue.bind'>['arguments'];
 }
 
-function bind(channel: Channel, request: BindRequest, add: boolean): void {
+function bind(channel: ChannelContext, request: BindRequest, add: boolean): void {
   const { session } = channel;
   const { vhost } = session;
   const queue = namedQueue(channel, request.queue);
@@ -142,7 +142,7 @@ function bind(channel: Channel, request: BindRequest, add: boolean): void {
   else vhost.unbind(exchange, queue, key, request.arguments);
 }
 
-function remove(channel: Channel, request: MethodArguments<'queue.delete'>): void {
+function remove(channel: ChannelContext, request: MethodArguments<'queue.delete'>): void {
   const { session } = channel;
   const { vhost } = session;
   const name = queueName(channel, request.queue);
