@@ -1,1 +1,3 @@
-export {};
+export { main } from './main.js';
+export { cliReference } from './docs.js';
+export type { Io } from './terminal/io.js';

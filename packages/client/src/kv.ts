@@ -2,7 +2,11 @@ import {
   KvOperation,
   KvRangeAnswer,
   KvRangeQuery,
+  failure,
+  sameBytes,
+  stateRootOf,
   utf8,
+  verifySparseProof,
   type Infer,
   type KeyPair,
   type KvEntry,
@@ -80,9 +84,22 @@ export class KvClient {
     );
   }
 
-  async get(key: KvBytes, options?: CallOptions): Promise<KvValue> {
+  /**
+   * The value of a key. With `prove` the answer is checked against the state root that it names; that root is certified
+   * by the header of the next block.
+   * @throws ERR_CLI_PROOF_INVALID where the proof does not hold
+   */
+  async get(key: KvBytes, options: CallOptions & { readonly prove?: boolean } = {}): Promise<KvValue> {
     const bytes = bytesOf(key);
-    const { found, data, height, stateRoot } = await this.#transport.query('get', bytes, options);
+    const answer = await this.#transport.query('get', bytes, options);
+    const { found, data, height, stateRoot } = answer;
+    if (options.prove === true) {
+      const { applicationRoot, systemRoot, proof } = answer;
+      const holds =
+        sameBytes(stateRoot, stateRootOf(systemRoot, applicationRoot)) &&
+        verifySparseProof(applicationRoot, bytes, found ? data : undefined, proof);
+      if (!holds) throw failure('ERR_CLI_PROOF_INVALID', `the proof of the key at height ${height} does not hold`);
+    }
     return { key: bytes, ...(found ? { value: data } : {}), height, stateRoot };
   }
 

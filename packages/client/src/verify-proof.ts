@@ -1,17 +1,17 @@
 import {
   BlockHeader,
-  concatBytes,
+  certificateChecks,
   decodeTransaction,
   failure,
   headerDigest,
+  messageOf,
   nodeIdOf,
-  quorumOf,
   sameBytes,
   toHex,
+  transactionLeaf,
   validatorSetHash,
   verifyMerklePath,
   verifySignature,
-  voteSigningBytes,
   type Certificate,
   type Infer,
   type TransactionProof,
@@ -47,7 +47,7 @@ export function verifyTransactionProof(proof: Infer<typeof TransactionProof>, tr
   const { id, value } = decodeTransaction(proof.transaction);
   if (!sameBytes(header.network, trust.network)) throw invalid(`it is of network ${toHex(header.network)}`);
   if (!sameBytes(value.network, trust.network)) throw invalid('the transaction is of another network');
-  const leaf = concatBytes(id, value.signature);
+  const leaf = transactionLeaf(id, proof.transaction);
   if (!verifyMerklePath(leaf, proof.index, header.transactionCount, proof.path, header.transactionRoot)) {
     throw invalid('the Merkle path does not lead to the root in the header');
   }
@@ -78,20 +78,21 @@ export function verifyCertificate(
   },
 ): string[] {
   const { height, digest, network, validators } = block;
-  if (certificate.height !== height || !sameBytes(certificate.digest, digest)) {
-    throw invalid(`the certificate is for height ${certificate.height}, digest ${toHex(certificate.digest)}`);
+  if (certificate.height !== height) throw invalid(`the certificate is for height ${certificate.height}`);
+  const checks = checksOf(certificate, network, validators, digest);
+  const wrong = checks.findIndex(
+    ({ publicKey, message, signature }) => !verifySignature(publicKey, message, signature),
+  );
+  if (wrong >= 0) throw invalid('a signature of the certificate is not valid');
+  return checks.map(({ publicKey }) => nodeIdOf(publicKey));
+}
+
+function checksOf(...of: Parameters<typeof certificateChecks>): ReturnType<typeof certificateChecks> {
+  try {
+    return certificateChecks(...of);
+  } catch (error) {
+    throw invalid(messageOf(error));
   }
-  const content = voteSigningBytes(network, { type: 'commit', height, round: certificate.round, digest });
-  const signers = new Map<number, string>();
-  for (const { validator, signature } of certificate.seals) {
-    const key = validators.validators[validator]?.publicKey;
-    if (key === undefined || !verifySignature(key, content, signature))
-      throw invalid(`the signature of validator ${validator} is not valid`);
-    signers.set(validator, nodeIdOf(key));
-  }
-  const quorum = quorumOf(validators.validators.length);
-  if (signers.size < quorum) throw invalid(`${signers.size} validators signed where ${quorum} are due`);
-  return [...signers.values()];
 }
 
 function invalid(what: string): Error {

@@ -16,8 +16,8 @@ export const ApiConfig = z
       .describe('Allows the client API beyond loopback without TLS. Warned about at every start.'),
     tls: z
       .strictObject({
-        cert: z.string().min(1).describe('Path of the certificate chain, PEM.'),
-        key: z.string().min(1).describe('Path of the private key, PEM.'),
+        cert: z.string().min(1).meta({ format: 'path' }).describe('Path of the certificate chain, PEM.'),
+        key: z.string().min(1).meta({ format: 'path' }).describe('Path of the private key, PEM.'),
       })
       .optional()
       .describe('Serves the client API over TLS.'),

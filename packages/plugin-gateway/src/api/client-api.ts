@@ -1,4 +1,6 @@
 import { Server } from '@grpc/grpc-js';
+import { rm, writeFile } from 'node:fs/promises';
+import { join } from 'node:path';
 import { ReflectionService } from '@grpc/reflection';
 import type { NodeInspection } from '@it-chain/contracts';
 import { HealthImplementation } from 'grpc-health-check';
@@ -22,6 +24,8 @@ export interface ClientApi {
   close(): Promise<void>;
 }
 
+/** The file in the data directory that says where the API of a running node is: for the command, where the port is 0. */
+export const ADDRESS_FILE = 'api.json';
 /** How often health looks at the plugins, in ms. */
 const HEALTH_MS = 1_000;
 /** How long the last answers may take to leave when the node stops, in ms. */
@@ -71,11 +75,14 @@ export async function startClientApi(options: ApiConfig, dependencies: ClientApi
   });
   try {
     const address = await connections.listen(options.listen);
+    const place = join(context.node.dataDir, ADDRESS_FILE);
+    await writeFile(place, `${JSON.stringify({ address, tls: options.tls !== undefined, pid: process.pid })}\n`);
     context.log.info('the client API is open', { address, tls: options.tls !== undefined });
     const close = async (): Promise<void> => {
       stopWatching();
       for (const name of Object.keys(servingStatus(context.inspect()))) health.setStatus(name, 'NOT_SERVING');
       connections.stopAccepting();
+      await rm(place, { force: true });
       const idle = guard.close();
       stopping.abort();
       await Promise.race([idle, context.clock.sleep(options.closeMs)]);

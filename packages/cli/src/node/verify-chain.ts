@@ -1,0 +1,61 @@
+import type { Client } from '@it-chain/client';
+import { Genesis, isItChainError, verifiedGenesis, verifyNextBlock, type CertifiedBlock } from '@it-chain/contracts';
+
+/** What came of a verification. */
+export interface ChainVerdict {
+  readonly online: boolean;
+  /** Stored values that were checked. */
+  readonly entries: number;
+  readonly bytes: number;
+  /** Height of the tip. */
+  readonly height: number;
+  /** Blocks that were verified from the genesis on. */
+  readonly verified: number;
+  /** Empty = sound. */
+  readonly problems: readonly string[];
+}
+
+/** Where blocks come from: a running node, or its store. */
+export interface ChainSource {
+  readonly genesis: Uint8Array | undefined;
+  readonly height: number;
+  readonly range: (from: number) => Promise<readonly CertifiedBlock[]>;
+}
+
+/** Walks all blocks with nothing to start from but the genesis. Gives how far it got, and what is wrong there. */
+export async function verifyBlocks(
+  source: ChainSource,
+  progress: (height: number, tip: number) => void,
+): Promise<{ readonly verified: number; readonly problem?: string }> {
+  if (source.genesis === undefined) return { verified: 0 };
+  let at = verifiedGenesis(Genesis.decode(source.genesis));
+  try {
+    while (at.height < source.height) {
+      const blocks = await source.range(at.height + 1);
+      if (blocks.length === 0) return { verified: at.height, problem: `block ${at.height + 1} is missing` };
+      for (const block of blocks) at = verifyNextBlock(at, block);
+      progress(at.height, source.height);
+    }
+    return { verified: at.height };
+  } catch (error) {
+    if (!isItChainError(error) || error.code === 'ERR_CLI_CANNOT_CONNECT') throw error;
+    return { verified: at.height, problem: error.message };
+  }
+}
+
+/** Checks a running node: its store by itself, its blocks by us. */
+export async function verifyOnline(
+  client: Client,
+  progress: (height: number, tip: number) => void,
+): Promise<ChainVerdict> {
+  const store = await client.verifyStore();
+  const [status, genesis] = await Promise.all([client.status(), client.genesis()]);
+  const source: ChainSource = {
+    genesis: genesis.settled ? genesis.genesis : undefined,
+    height: status.height,
+    range: async (from) => (await client.blocks(from, 200)).map(({ certified }) => certified),
+  };
+  const { verified, problem } = await verifyBlocks(source, progress);
+  const problems = problem === undefined ? store.problems : [...store.problems, problem];
+  return { online: true, entries: store.entries, bytes: store.bytes, height: status.height, verified, problems };
+}

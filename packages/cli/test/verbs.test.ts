@@ -1,0 +1,279 @@
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { generateKeyPairSync } from 'node:crypto';
+import { toHex } from '@it-chain/contracts';
+import { FakeNode } from '@it-chain/testkit';
+import { expect } from 'chai';
+import { run, type RunOptions } from './run.js';
+import { serveNode, type ServedNode } from './serve-node.js';
+
+describe('verbs that ask a node', () => {
+  let node: FakeNode;
+  let served: ServedNode;
+  let folder: string;
+  const ask = (args: string, options?: RunOptions) => run([...args.split(' '), '--api', served.address], options);
+  const asJson = async (args: string) => {
+    const { code, json, err } = await ask(`${args} --json`);
+    expect(code, err).to.equal(0);
+    return json[0]!;
+  };
+
+  beforeEach(async () => {
+    folder = mkdtempSync(join(tmpdir(), 'it-chain-cli-'));
+    node = new FakeNode();
+    served = await serveNode(node);
+  });
+  afterEach(async () => {
+    await served.close();
+    rmSync(folder, { recursive: true, force: true });
+  });
+
+  it('status: null network and leader before founding, and a candidate', async () => {
+    const before = await asJson('status');
+    expect(before).to.include({ nodeId: node.nodeId, network: null, leader: null, role: 'unfounded', height: 0 });
+    expect(before['candidate']).to.equal(toHex(node.network));
+    node.found();
+    node.commit();
+    const after = await asJson('status');
+    expect(after).to.have.keys(
+      ...[
+        'nodeId',
+        'name',
+        'network',
+        'candidate',
+        'height',
+        'digest',
+        'leader',
+        'round',
+        'role',
+        'validators',
+        'peers',
+      ],
+      ...[
+        'pool',
+        'plugins',
+        'waiting',
+        'publicKey',
+        'peerAddress',
+        'stateRoot',
+        'window',
+        'version',
+        'startedAt',
+        'insecure',
+      ],
+    );
+    expect(after).to.include({
+      network: toHex(node.network),
+      leader: node.nodeId,
+      role: 'validator',
+      validators: 1,
+      peers: 0,
+    });
+    expect(after['plugins']).to.deep.equal([
+      { name: 'chain', role: 'chain', version: '1.0.0', state: 'ready', reason: null },
+    ]);
+    const human = await ask('status');
+    expect(human.code).to.equal(0);
+    expect(human.out).to.match(/role +validator/);
+    expect(human.out).to.not.include('\x1b');
+    expect((await ask('status --metrics')).out).to.equal('up 1\n');
+  });
+
+  it('status has colour on a terminal, and none with NO_COLOR', async () => {
+    expect((await ask('status', { tty: true })).out).to.include('\x1b[');
+    expect((await ask('status', { tty: true, env: { NO_COLOR: '1' } })).out).to.not.include('\x1b[');
+    expect((await ask('status --no-color', { tty: true })).out).to.not.include('\x1b[');
+  });
+
+  it('id, peers, leader, validators', async () => {
+    expect((await ask('leader')).out).to.equal('none\n');
+    expect(await asJson('leader')).to.deep.equal({ leader: null, height: 0, round: 0 });
+    node.found();
+    expect(await asJson('id')).to.include({ nodeId: node.nodeId });
+    expect((await ask('id')).out.trim()).to.equal(node.nodeId);
+    const peers = (await asJson('peers')) as unknown as Record<string, unknown>[];
+    expect(peers[0]).to.include({
+      nodeId: node.nodeId,
+      self: true,
+      connected: true,
+      direction: 'none',
+      role: 'validator',
+    });
+    expect((await ask('peers')).out).to.include('self');
+    expect(await asJson('leader')).to.deep.equal({ leader: node.nodeId, height: 1, round: 0 });
+    expect(await asJson('validators')).to.deep.include({ height: 1, validators: [node.nodeId], quorum: 1 });
+    expect((await ask('validators --height 1')).out).to.include(node.nodeId);
+  });
+
+  it('dial, join, disconnect, leave', async () => {
+    expect(await asJson('dial 127.0.0.1:7010')).to.include({ nodeId: node.nodeId, address: '127.0.0.1:7010' });
+    expect((await ask('dial 127.0.0.1:1')).code).to.equal(3);
+    const joined = await asJson('join 127.0.0.1:7010');
+    expect(joined).to.include({ nodeId: node.nodeId, network: toHex(node.network) });
+    expect(joined['transaction']).to.match(/^[0-9a-f]{64}$/);
+    expect((await ask('join 127.0.0.1:7010')).out).to.include('joined network');
+    const gone = await ask('disconnect nobody');
+    expect(gone.code).to.equal(4);
+    expect(gone.err.split('\n').map((line) => line.slice(0, 6))).to.deep.equal(['error:', 'why:  ', 'try:  ', '']);
+    expect(await asJson(`disconnect ${node.nodeId}`)).to.deep.equal({ nodeId: node.nodeId, connected: false });
+    expect((await asJson('leave'))['transaction']).to.match(/^[0-9a-f]{64}$/);
+  });
+
+  it('tx send, get, wait, prove', async () => {
+    const sent = await asJson('tx send put color blue');
+    expect(sent).to.have.keys('id', 'status', 'reason', 'height', 'index', 'result', 'code', 'hint');
+    expect(sent).to.include({ status: 'pending', reason: 'no leader yet', height: null, result: null });
+    const id = String(sent['id']);
+    expect(await asJson(`tx get ${id}`)).to.include({ status: 'pending' });
+    const late = await ask(`tx wait ${id} --timeout 50 --json`);
+    expect(late.code).to.equal(1);
+    expect(JSON.parse(late.err)).to.have.nested.property('error.code', 'ERR_CLI_TIMEOUT');
+    node.found();
+    const waiting = asJson(`tx wait ${id}`);
+    node.commit();
+    expect(await waiting).to.deep.include({
+      status: 'committed',
+      height: 1,
+      index: 0,
+      result: { code: 0, message: null, output: '' },
+    });
+    expect(await asJson(`tx prove ${id}`)).to.deep.include({ valid: true, height: 1, signers: [node.nodeId] });
+    expect((await ask(`tx get ${id}`)).out).to.match(/status +committed/);
+    const unknown = await ask(`tx get ${'0'.repeat(64)} --json`);
+    expect(unknown.code).to.equal(4);
+    expect(unknown.json[0]).to.include({ status: 'unknown' });
+    expect((await ask('tx get nonsense')).code).to.equal(2);
+    expect((await ask(`tx prove ${'0'.repeat(64)}`)).code).to.equal(4);
+  });
+
+  it('tx send with a key of its own, a file, hex, and a full pool', async () => {
+    node.found();
+    const key = join(folder, 'key.pem');
+    const pem = generateKeyPairSync('ed25519').privateKey.export({ format: 'pem', type: 'pkcs8' }).toString();
+    writeFileSync(key, pem, { mode: 0o600 });
+    expect((await ask(`tx send delete a --key ${key} --json`)).code).to.equal(0);
+    expect(toHex([...node.pool.values()][0]!.value.sender)).to.not.equal(toHex(node.keys.publicKey));
+    writeFileSync(join(folder, 'open.pem'), pem, { mode: 0o644 });
+    expect((await ask(`tx send delete a --key ${join(folder, 'open.pem')}`)).code).to.equal(12);
+    writeFileSync(join(folder, 'payload'), 'from a file');
+    await ask('tx send @payload', { cwd: folder });
+    await ask('tx send 0x0102');
+    const payloads = [...node.pool.values()].map(({ value }) => Buffer.from(value.application!).toString());
+    expect(payloads).to.include.members(['from a file', '\x01\x02']);
+    expect((await ask('tx send two words')).code).to.equal(2);
+    node.maxPool = 0;
+    const full = await ask('tx send x --json');
+    expect(full.code).to.equal(5);
+    expect(JSON.parse(full.err)).to.have.nested.property('error.code', 'ERR_TXPOOL_FULL');
+  });
+
+  it('block get and follow', async () => {
+    node.found();
+    expect((await ask('block get')).code).to.equal(4);
+    const { digest } = node.commit();
+    node.commit();
+    const block = await asJson('block get 1');
+    expect(block).to.deep.include({
+      height: 1,
+      digest: toHex(digest),
+      previous: toHex(node.network),
+      proposer: node.nodeId,
+      transactions: [],
+      certificate: { round: 0, signers: [node.nodeId] },
+    });
+    expect(await asJson('block get')).to.include({ height: 2 });
+    expect(await asJson(`block get ${toHex(digest)}`)).to.include({ height: 1 });
+    expect((await ask('block get 1')).out).to.include(toHex(digest));
+    expect((await ask('block get 99')).code).to.equal(4);
+    expect((await ask('block get x')).code).to.equal(2);
+    const followed = await ask('block follow --from 1 --count 2 --json');
+    expect(followed.json.map(({ height }) => height)).to.deep.equal([1, 2]);
+    const stopped = await ask('block follow --from 1', {
+      onOut: (text, signal) => {
+        if (text.includes('block 2')) signal('SIGINT');
+      },
+    });
+    expect(stopped.code).to.equal(0);
+  });
+
+  it('kv put, get, delete, cas, range', async () => {
+    node.found();
+    const writing = asJson('kv put color blue --wait');
+    while (node.pool.size === 0) await new Promise((resolve) => setTimeout(resolve, 2));
+    node.commit();
+    expect(await writing).to.include({ status: 'committed', height: 1 });
+    const read = await asJson('kv get color');
+    expect(read).to.include({ key: 'color', value: 'blue', height: 1 });
+    expect(read['stateRoot']).to.match(/^[0-9a-f]{64}$/);
+    expect((await ask('kv get color')).out).to.equal('blue\n');
+    expect((await asJson('kv range'))['entries']).to.deep.equal([{ key: 'color', value: 'blue' }]);
+    expect((await ask('kv range')).out).to.match(/color +blue/);
+    await asJson('kv cas shape round');
+    await asJson('kv delete color');
+    node.commit();
+    const gone = await ask('kv get color --json');
+    expect(gone.code).to.equal(4);
+    expect(gone.json[0]).to.include({ key: 'color', value: null });
+    expect((await ask('kv get color')).out).to.equal('');
+    await asJson('kv put 00ff ff00 --hex');
+    node.commit();
+    expect(await asJson('kv get 00ff --hex')).to.include({ value: 'ff00', encoding: 'hex' });
+    expect((await ask('kv put xyz 00 --hex')).code).to.equal(2);
+    // The fake application proves nothing, so a proof of its answers does not hold.
+    expect(JSON.parse((await ask('kv get shape --prove --json')).err)).to.have.nested.property(
+      'error.code',
+      'ERR_CLI_PROOF_INVALID',
+    );
+  });
+
+  it('events follow', async () => {
+    node.found();
+    const telling = setInterval(() => node.commit(), 10);
+    const followed = await ask('events follow block.committed --json', {
+      onOut: (text, signal) => {
+        if (text.includes('\n')) signal('SIGTERM');
+      },
+    });
+    clearInterval(telling);
+    expect(followed.code).to.equal(0);
+    expect(followed.json[0]).to.include({ name: 'block.committed' });
+    expect(followed.json[0]!['body']).to.have.property('height');
+  });
+
+  it('chain verify walks store, blocks and certificates, and says what is damaged', async () => {
+    node.found();
+    await asJson('kv put a b');
+    node.commit();
+    node.commit();
+    expect(await asJson('chain verify')).to.deep.include({ online: true, height: 2, verified: 2, problems: [] });
+    const { certified } = node.blocks[1]!;
+    const certificate = Uint8Array.from(certified.certificate);
+    certificate[certificate.length - 1]! ^= 1;
+    (node.blocks as { certified: typeof certified }[])[1] = {
+      ...node.blocks[1]!,
+      certified: { ...certified, certificate },
+    };
+    const damaged = await ask('chain verify --json');
+    expect(damaged.code).to.equal(10);
+    expect(damaged.json[0]).to.include({ verified: 1 });
+    expect((damaged.json[0]!['problems'] as string[])[0]).to.include('block 2');
+    expect((await ask('chain verify')).out).to.include('damaged: block 2');
+  });
+
+  it('finds the node by the config, the running node behind port 0, and the environment', async () => {
+    const listen = (text: string) =>
+      writeFileSync(
+        join(folder, 'it-chain.config.yaml'),
+        `node: { name: x, dataDir: ${served.dataDir} }\nplugins:\n  - use: '@it-chain/plugin-gateway'\n    with: { api: { listen: ${text} } }\n`,
+      );
+    listen(served.address);
+    expect((await run(['leader'], { cwd: folder })).code).to.equal(0);
+    expect((await run(['leader', '--config', join(folder, 'it-chain.config.yaml')])).code).to.equal(0);
+    listen('127.0.0.1:0');
+    expect((await run(['leader'], { cwd: folder })).code).to.equal(0);
+    listen('127.0.0.1:1');
+    expect((await run(['leader'], { cwd: folder })).code).to.equal(3);
+    expect((await run(['leader'], { cwd: folder, env: { IT_CHAIN_API: served.address } })).code).to.equal(0);
+  });
+});
