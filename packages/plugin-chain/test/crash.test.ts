@@ -1,6 +1,6 @@
 import { expect } from 'chai';
 import fc from 'fast-check';
-import { Block, Certificate, toHex } from '@it-chain/contracts';
+import { Block, type Certificate, toHex } from '@it-chain/contracts';
 import { MemoryStorage, settle } from '@it-chain/testkit';
 import { ChainFixture, digestOf, genesisOf, idOf, join, promote, transaction } from './fixture.js';
 

@@ -1,6 +1,6 @@
 import {
   Application,
-  Block,
+  type Block,
   BlockHeader,
   Chain,
   GENESIS_DEFAULTS,

@@ -14,7 +14,7 @@ import {
   verifyChain,
   verifyNextBlock,
   Block,
-  CertifiedBlock,
+  type CertifiedBlock,
   Certificate,
   hasCode,
   type Genesis,
