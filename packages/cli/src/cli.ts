@@ -1,6 +1,6 @@
 import { createClient, type Client } from '@it-chain/client';
 import { failure } from '@it-chain/contracts';
-import { Command, InvalidArgumentError } from 'commander';
+import { InvalidArgumentError, type Command } from 'commander';
 import { findNode, type FindOptions } from './node/find-node.js';
 import type { Io } from './terminal/io.js';
 import { Printer } from './terminal/printer.js';

@@ -3,7 +3,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import type { Clock } from '@it-chain/contracts';
 import { ApiConfig, EventFeed, startClientApi } from '@it-chain/plugin-gateway';
-import { FakeContext, FakeNode } from '@it-chain/testkit';
+import { FakeContext, type FakeNode } from '@it-chain/testkit';
 
 const systemClock: Clock = {
   now: () => Date.now(),

@@ -35,9 +35,9 @@ export async function* submitStream(
     }
     call.end();
   };
-  let failed: unknown;
+  let failed: Error | undefined;
   const sending = send().catch((error: unknown) => {
-    failed = error;
+    failed = error instanceof Error ? error : new Error(String(error));
     call.cancel();
   });
   try {
@@ -57,5 +57,5 @@ export async function* submitStream(
     call.cancel();
   }
   await sending;
-  if (failed !== undefined) throw failed as Error;
+  if (failed !== undefined) throw failed;
 }

@@ -12,7 +12,7 @@ import {
   utf8,
 } from '@it-chain/contracts';
 import {
-  Client,
+  type Client,
   blockJson,
   createClient,
   kvValueJson,
@@ -99,10 +99,10 @@ describe('client', () => {
       Array.from({ length: 25 }, (_, index) => client.sign(payload(`k${index}`), alice)),
     );
     const batches: number[] = [];
-    const { submit } = client;
+    const submit = client.submit.bind(client);
     client.submit = (transactions, options) => {
       batches.push(transactions.length);
-      return submit.call(client, transactions, options);
+      return submit(transactions, options);
     };
     const batcher = client.batcher({ maxBatch: 10, maxDelayMs: 1 });
     const results = await Promise.all(signed.map(({ encoded }) => batcher.add(encoded)));

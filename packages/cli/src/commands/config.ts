@@ -58,7 +58,7 @@ export function configCommand(program: Command, cli: Cli): void {
         printer.result(sources, () =>
           printer.table(
             ['setting', 'value', 'from'],
-            sources.map(({ path, value, from }) => [path, JSON.stringify(value) ?? '', from]),
+            sources.map(({ path, value, from }) => [path, value === undefined ? '' : JSON.stringify(value), from]),
           ),
         );
         return;

@@ -24,9 +24,10 @@ export function statusCommand(program: Command, cli: Cli): void {
         await show();
         if (options.watch !== true) return;
         await cli.untilStopped(async (signal) => {
-          while (!signal.aborted) {
+          const stopped = (): boolean => signal.aborted;
+          while (!stopped()) {
             await pause(1_000, signal);
-            if (!signal.aborted) await show();
+            if (!stopped()) await show();
           }
         });
         if (printer.live) printer.line();

@@ -44,7 +44,7 @@ export class DevnetNode {
   readonly options: DevnetNodeOptions;
   readonly client: Client;
   /** Resolves when the process has ended. */
-  ended: Promise<ChildEnd> = new Promise(() => undefined);
+  ended = new Promise<ChildEnd>(() => undefined);
   #child: ChildProcess | undefined;
   #facts: DevnetNodeJson | undefined;
 
@@ -97,7 +97,7 @@ export class DevnetNode {
   async stop(): Promise<void> {
     this.client.close();
     const child = this.#child;
-    if (child === undefined || child.exitCode !== null || child.signalCode !== null) return;
+    if (child?.exitCode !== null || child.signalCode !== null) return;
     child.kill('SIGTERM');
     const force = setTimeout(() => child.kill('SIGKILL'), STOP_MS);
     await this.ended;

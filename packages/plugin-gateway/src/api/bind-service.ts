@@ -121,10 +121,11 @@ async function* readOneByOne(
   });
   call.on('end', end);
   signal.addEventListener('abort', end);
+  const over = (): boolean => ended || signal.aborted;
   for (;;) {
     const next = queue.shift();
     if (next !== undefined) yield next;
-    else if (ended || signal.aborted) return;
+    else if (over()) return;
     else {
       call.resume();
       await new Promise<void>((resolve) => {

@@ -58,7 +58,11 @@ export class Sink<T> {
       this.#pending -= bytes.length;
       this.#room?.();
     });
-    while (this.#pending > this.#limits.maxBytes && !this.signal.aborted) await this.#waitForRoom();
+    while (this.#isFull()) await this.#waitForRoom();
+  }
+
+  #isFull(): boolean {
+    return this.#pending > this.#limits.maxBytes && !this.signal.aborted;
   }
 
   #waitForRoom(): Promise<void> {

@@ -372,7 +372,7 @@ describe('client API', () => {
           { service: serviceName },
           (error, reply) => {
             if (error !== null) reject(error);
-            else resolve(String(reply!.status));
+            else resolve(reply!.status);
           },
         );
       });
@@ -381,7 +381,9 @@ describe('client API', () => {
       open = await openApi();
       expect(await health('')).to.equal('SERVING');
       expect(await health('chain')).to.equal('SERVING');
-      expect(await health('nothing').catch((error: grpc.ServiceError) => error.code)).to.equal(grpc.status.NOT_FOUND);
+      expect(await health('nothing').catch((error: unknown) => (error as grpc.ServiceError).code)).to.equal(
+        grpc.status.NOT_FOUND,
+      );
       open.plugins[0]!.health.state = 'failing';
       await until(async () => (await health('')) === 'NOT_SERVING', 'health follows the plugin');
       expect(await health('chain')).to.equal('NOT_SERVING');

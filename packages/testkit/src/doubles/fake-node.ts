@@ -8,7 +8,7 @@ import {
   KvOperation,
   KvRangeAnswer,
   KvRangeQuery,
-  ValidatorSet,
+  type ValidatorSet,
   compareBytes,
   concatBytes,
   decodeTransaction,

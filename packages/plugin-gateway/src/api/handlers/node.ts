@@ -1,19 +1,10 @@
-import {
-  failure,
-  isItChainError,
-  validatorIndex,
-  type Call,
-  type Infer,
-  type MemberRole,
-  type PoolSummary,
-} from '@it-chain/contracts';
+import { failure, type Call, type MemberRole } from '@it-chain/contracts';
 import type { FeedEvent } from '../event-feed.js';
 import { eventJson } from '../event-json.js';
 import { BoundedQueue } from '../bounded-queue.js';
 import type { HandlerContext, StreamHandlers, UnaryHandlers } from './handlers.js';
-import { ifFounded, networkFacts, tipIfFounded } from './network-facts.js';
-
-const NO_POOL: Infer<typeof PoolSummary> = { count: 0, bytes: 0, maxCount: 0, maxBytes: 0 };
+import { ifFounded, networkFacts } from './network-facts.js';
+import { nodeStatus } from './node-status.js';
 
 /** The node itself: status, peers, leader, genesis, events, metrics. */
 export function nodeHandlers({
@@ -44,7 +35,7 @@ export function nodeHandlers({
       const { nodeId, height, round, publicKey } = await p2p.leader({}, call);
       return { leader: publicKey === undefined ? '' : nodeId, height, round };
     },
-    getStatus: (_request, call) => status({ options, dependencies }, rolesOf, call),
+    getStatus: (_request, call) => nodeStatus(dependencies, rolesOf, call),
     getGenesis: async (_request, call) => {
       const facts = await networkFacts(dependencies, call);
       if (facts === undefined)
@@ -76,73 +67,5 @@ export function nodeHandlers({
         unsubscribe();
       }
     },
-  };
-}
-
-type RolesOf = (publicKeys: readonly Uint8Array[], call: Call) => Promise<MemberRole[]>;
-
-/** The node at a glance. A role that does not answer leaves its part empty: a status that fails helps nobody. */
-async function status(
-  { dependencies }: HandlerContext,
-  rolesOf: RolesOf,
-  call: Call,
-): Promise<Awaited<ReturnType<UnaryHandlers['getStatus']>>> {
-  const { context, p2p, txpool, consensus, transport } = dependencies;
-  const missing: string[] = [];
-  const part = async <T>(what: string, ask: () => Promise<T>): Promise<T | undefined> => {
-    try {
-      return await ask();
-    } catch (error) {
-      if (!isItChainError(error)) throw error;
-      context.log.debug('a part of the status is missing', { what, code: error.code });
-      missing.push(`${what}: ${error.message}`);
-      return undefined;
-    }
-  };
-  const [facts, tip, leader, table, pool, agreement, listening, roles] = await Promise.all([
-    part('network', () => networkFacts(dependencies, call)),
-    part('chain', () => tipIfFounded(dependencies, call)),
-    part('leader', () => p2p.leader({}, call)),
-    part('peers', () => p2p.list({}, call)),
-    part('pool', () => txpool.status({}, call)),
-    part('consensus', () => ifFounded(() => consensus.status({}, call))),
-    part('transport', () => transport.status({}, call)),
-    part('role', () => rolesOf([context.identity.publicKey], call)),
-  ]);
-  const { plugins, startedAt } = context.inspect();
-  const validator = tip !== undefined && validatorIndex(tip.validators, context.identity.publicKey) >= 0;
-  const settled = facts?.settled === true;
-  const none = new Uint8Array(0);
-  return {
-    nodeId: context.identity.nodeId,
-    name: context.identity.name,
-    network: settled ? facts.network : none,
-    candidate: settled ? none : (facts?.network ?? none),
-    height: tip?.height ?? 0,
-    digest: tip?.digest ?? none,
-    leader: leader?.publicKey === undefined ? '' : leader.nodeId,
-    round: agreement?.round ?? leader?.round ?? 0,
-    role: roles?.[0] ?? (tip === undefined ? 'unfounded' : validator ? 'validator' : 'observer'),
-    validators: tip?.validators.validators.length ?? 0,
-    peers: table?.peers.filter(({ connected, self }) => connected && !self).length ?? 0,
-    pool:
-      pool === undefined
-        ? NO_POOL
-        : { count: pool.count, bytes: pool.bytes, maxCount: pool.maxCount, maxBytes: pool.maxBytes },
-    plugins: plugins.map(({ name, role, version, state, health }) => ({
-      name,
-      role,
-      version,
-      state,
-      reason: health.state === 'ok' ? '' : `${health.state}: ${health.reason ?? ''}`,
-    })),
-    waiting: agreement?.waiting !== undefined && agreement.waiting !== '' ? agreement.waiting : missing.join('; '),
-    publicKey: context.identity.publicKey,
-    peerAddress: listening === undefined ? '' : listening.advertised || listening.listening,
-    stateRoot: tip?.stateRoot ?? none,
-    window: settled ? facts.genesis.window : 0,
-    version: context.node.version,
-    startedAt,
-    insecure: listening?.insecure ?? false,
   };
 }
