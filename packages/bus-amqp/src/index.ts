@@ -1,1 +1,2 @@
-export {};
+export { connectAmqpBus } from './connect.js';
+export type { AmqpBusOptions } from './options.js';
