@@ -1,5 +1,5 @@
 import { expect } from 'chai';
-import { failure } from '@it-chain/contracts';
+import { errorCatalogue, failure, type ErrorCode } from '@it-chain/contracts';
 import { exitCodeOf } from '@it-chain/kernel';
 
 describe('exit codes', () => {
@@ -28,4 +28,14 @@ describe('exit codes', () => {
     error.cause = error;
     expect(exitCodeOf(error)).to.equal(1);
   });
+});
+
+describe('exit codes of the catalogue', () => {
+  for (const [code, { when }] of Object.entries<{ when: string }>(errorCatalogue)) {
+    const said = /Exit code (\d+)/.exec(when)?.[1];
+    if (said === undefined) continue;
+    it(`${code} ends the process with ${said}, as its text says`, () => {
+      expect(exitCodeOf(failure(code as ErrorCode, 'x'))).to.equal(Number(said));
+    });
+  }
 });

@@ -11,6 +11,14 @@ export interface PhaseOptions {
   readonly limitMs: number;
 }
 
+/** What the context throws at a plugin that misuses it: it names the plugin already. */
+const OWN_CODES = new Set([
+  'ERR_PLUGIN_ROLE_UNDECLARED',
+  'ERR_PLUGIN_SERVED_TWICE',
+  'ERR_PLUGIN_NOT_SERVED',
+  'ERR_PLUGIN_TWO_BUSES',
+]);
+
 /**
  * Runs a plugin's code within its limit.
  * @throws ERR_PLUGIN_TIMEOUT, ERR_PLUGIN_FAILED with the cause, or the kernel's own ERR_PLUGIN_* as it is
@@ -35,7 +43,7 @@ export async function runPhase<T>(
 }
 
 function phaseError({ plugin, phase }: PhaseOptions, cause: unknown): Error {
-  if (isItChainError(cause) && /^ERR_PLUGIN_/.test(cause.code)) return cause;
+  if (isItChainError(cause) && OWN_CODES.has(cause.code)) return cause;
   const code = (cause as { code?: unknown } | null | undefined)?.code;
   const named = typeof code === 'string' && !messageOf(cause).includes(code) ? ` (${code})` : '';
   return failure('ERR_PLUGIN_FAILED', `the plugin ${plugin} failed in ${phase}: ${messageOf(cause)}${named}`, {

@@ -2,10 +2,10 @@ import { existsSync, mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:
 import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
 import { expect } from 'chai';
-import { definePlugin, defineRole, message, query, string, z, type Plugin, type Role } from '@it-chain/contracts';
+import { definePlugin, defineRole, message, query, string, type z, type Plugin, type Role } from '@it-chain/contracts';
 import {
   checkConfig,
-  ConfigError,
+  type ConfigError,
   MemoryBus,
   startNode,
   SystemClock,
@@ -106,5 +106,5 @@ export function problemAt(problems: readonly Problem[], path: string): Problem {
   const found = problems.filter((problem) => problem.path === path);
   expect(found, `${path} in ${JSON.stringify(problems)}`).to.have.length(1);
   // The length was checked on the line above.
-  return found[0] as Problem;
+  return found[0]!;
 }
