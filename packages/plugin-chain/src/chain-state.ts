@@ -1,6 +1,7 @@
 import {
   ChainTip,
   Genesis,
+  SystemState,
   genesisSystemState,
   genesisValidators,
   networkOf,
@@ -10,7 +11,6 @@ import {
   systemRootOf,
   type BlockHeader,
   type ChainPosition,
-  type SystemState,
 } from '@it-chain/contracts';
 
 /** All that the chain knows in memory; a function of what is stored. */
@@ -76,7 +76,10 @@ export function stateAfter(state: ChainState, header: BlockHeader, digest: Uint8
     systemRoot: roots.systemRoot,
     applicationRoot: roots.applicationRoot,
   };
-  return { ...state, tip, tipBytes: ChainTip.encode(tip), system: roots.system };
+  const tipBytes = ChainTip.encode(tip);
+  // Read back: the keys of members are views of the blocks they came in, and would keep those alive.
+  const system = SystemState.decode(SystemState.encode(roots.system));
+  return { ...state, tip: ChainTip.decode(tipBytes), tipBytes, system };
 }
 
 /** What the next header is judged by. */

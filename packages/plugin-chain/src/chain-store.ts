@@ -130,7 +130,6 @@ export class ChainStore {
       ],
       batch.sync,
     );
-    this.#receipts.set(after.tip.height, executed.receipts);
   }
 
   /** Which of these ids are committed, by position. */
@@ -143,10 +142,14 @@ export class ChainStore {
   async receipts(height: number): Promise<readonly Receipt[]> {
     const known = this.#receipts.get(height);
     if (known !== undefined) return known;
-    const entries = await this.#all('chain', storedKeys.receiptsOf(height), storedKeys.receiptsOf(height + 1));
-    const receipts = entries.flatMap(({ value }) => StoredReceipts.decode(value).receipts);
+    const receipts = await this.#readReceipts(height);
     this.#receipts.set(height, receipts);
     return receipts;
+  }
+
+  async #readReceipts(height: number): Promise<Receipt[]> {
+    const entries = await this.#all('chain', storedKeys.receiptsOf(height), storedKeys.receiptsOf(height + 1));
+    return entries.flatMap(({ value }) => StoredReceipts.decode(value).receipts);
   }
 
   /** The header record of a committed height. */
@@ -248,7 +251,7 @@ export class ChainStore {
   async #expiredIndexes(after: ChainState): Promise<Write[]> {
     const height = after.tip.height - after.genesis.window;
     if (height < 1) return [];
-    const receipts = await this.receipts(height);
+    const receipts = await this.#readReceipts(height);
     return receipts.map(({ id }) => ({ namespace: 'chain', key: chainKeys.transaction(id) }));
   }
 

@@ -29,6 +29,8 @@ import {
   type KeyPair,
   type Membership,
   type Plugin,
+  type Role,
+  type Served,
   type Receipt,
   type SignatureCheck,
   verifySignature,
@@ -213,7 +215,7 @@ export class ChainFixture {
   }
 
   get chain(): Chain {
-    return this.context.servedRole(Chain);
+    return overTheWire(Chain, this.context.servedRole(Chain));
   }
 
   tip(): Promise<ChainTip> {
@@ -287,4 +289,15 @@ export async function contents(storage: MemoryStorage): Promise<string[]> {
     for (const { key, value } of entries) lines.push(`${namespace} ${toHex(key)} ${toHex(value)}`);
   }
   return lines;
+}
+
+/** A role as its users reach it: every request and answer goes through its codec. */
+export function overTheWire<R extends Role>(role: R, provider: Served<R>): Served<R> {
+  const methods = provider as unknown as Record<string, (request: unknown, call: object) => Promise<unknown>>;
+  const calls = Object.entries(role.calls).map(([method, call]) => [
+    method,
+    async (request: unknown) =>
+      call.out.decode(call.out.encode(await methods[method]!(call.in.decode(call.in.encode(request)), {}))) as unknown,
+  ]);
+  return Object.fromEntries(calls) as Served<R>;
 }

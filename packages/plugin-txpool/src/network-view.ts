@@ -5,6 +5,7 @@ import {
   failure,
   messageOf,
   networkOf,
+  p2pKeys,
   type Log,
   type P2p,
   type Storage,
@@ -50,22 +51,40 @@ export class NetworkView {
     });
   }
 
-  /** Asks p2p for the network or the candidate. Never throws. */
+  /**
+   * Asks p2p for the network or the candidate. A genesis that p2p has stored and not yet settled on counts before the
+   * candidate, or a restart would take what was signed for it for foreign.
+   * Throws only where the store does.
+   */
   async askNetwork(): Promise<void> {
+    const answer = await this.#answer();
+    const bytes = answer?.genesis ?? (await this.#storedGenesis()) ?? answer?.candidate;
+    if (bytes === undefined) return;
     try {
-      const answer = await this.#p2p.network({});
-      const bytes = answer.genesis ?? answer.candidate;
-      if (bytes === undefined) return;
       const genesis = Genesis.decodeCanonical(bytes);
       this.#facts = {
         network: networkOf(genesis),
-        founded: answer.genesis !== undefined,
+        founded: answer?.genesis !== undefined,
         window: genesis.window,
         maxTransactionBytes: genesis.maxTransactionBytes,
       };
     } catch (error) {
-      this.#log.debug('p2p does not say what the network is', { reason: messageOf(error) });
+      this.#log.warn('the genesis cannot be read', { reason: messageOf(error) });
     }
+  }
+
+  async #answer(): Promise<Awaited<ReturnType<P2p['network']>> | undefined> {
+    try {
+      return await this.#p2p.network({});
+    } catch (error) {
+      this.#log.debug('p2p does not say what the network is', { reason: messageOf(error) });
+      return undefined;
+    }
+  }
+
+  async #storedGenesis(): Promise<Uint8Array | undefined> {
+    const { values } = await this.#storage.read({ namespace: 'p2p', keys: [p2pKeys.genesis] });
+    return values[0]?.value;
   }
 
   /** Asks p2p who leads. Never throws. */

@@ -23,6 +23,8 @@ import {
   type Infer,
   type KeyPair,
   type Plugin,
+  type Role,
+  type Served,
   type SignatureCheck,
   type FetchRequest,
 } from '@it-chain/contracts';
@@ -152,7 +154,7 @@ export class PoolFixture {
   }
 
   get pool(): TxPool {
-    return this.context.servedRole(TxPool);
+    return overTheWire(TxPool, this.context.servedRole(TxPool));
   }
 
   async submit(...transactions: Uint8Array[]): Promise<Infer<typeof PoolEntries>['entries']> {
@@ -244,4 +246,15 @@ export class PoolFixture {
   given(peer: string): Uint8Array[] {
     return this.sent.filter((one) => one.peer === peer).flatMap(({ transactions }) => transactions);
   }
+}
+
+/** A role as its users reach it: every request and answer goes through its codec. */
+export function overTheWire<R extends Role>(role: R, provider: Served<R>): Served<R> {
+  const methods = provider as unknown as Record<string, (request: unknown, call: object) => Promise<unknown>>;
+  const calls = Object.entries(role.calls).map(([method, call]) => [
+    method,
+    async (request: unknown) =>
+      call.out.decode(call.out.encode(await methods[method]!(call.in.decode(call.in.encode(request)), {}))) as unknown,
+  ]);
+  return Object.fromEntries(calls) as Served<R>;
 }

@@ -1,5 +1,5 @@
 import { expect } from 'chai';
-import { Chain, P2p, TxPool, failure, hasCode, toHex, utf8, type Write } from '@it-chain/contracts';
+import { Chain, Genesis, P2p, TxPool, p2pKeys, failure, hasCode, toHex, utf8, type Write } from '@it-chain/contracts';
 import { settle } from '@it-chain/testkit';
 import { PoolFixture, genesisOf, idOf, keysOf, transaction } from './fixture.js';
 
@@ -203,6 +203,26 @@ describe('the pool', () => {
     await fixture.clock.advance(1_100);
     expect(hexes(await fixture.take())).to.deep.equal(hexes([sent]));
     expect((await fixture.pool.get({ ids: [idOf(sent)] })).entries[0]?.reason).to.equal('waiting for a block');
+  });
+
+  it('X5: a genesis that p2p has stored and not settled on counts before the candidate', async () => {
+    const fixture = await new PoolFixture().start();
+    const sent = transaction('a');
+    await fixture.submit(sent);
+    const value = Genesis.encode(genesisOf('one'));
+    await fixture.storage.write({
+      writes: [{ namespace: 'p2p', key: p2pKeys.genesis, value }],
+      when: [],
+      sync: true,
+      writer: '',
+      sequence: 0,
+    });
+    fixture.genesis = undefined;
+    fixture.candidate = genesisOf('mine');
+    const again = await fixture.restart();
+    await again.clock.advance(5_000);
+    expect((await again.pool.get({ ids: [idOf(sent)] })).entries[0]?.reason).to.equal('no leader yet');
+    expect(await again.outcomes(transaction('a'))).to.deep.equal(['pending']);
   });
 
   it('X5: an event of a committed block that is lost is made good', async () => {
