@@ -8,6 +8,7 @@ import {
   Storage,
   Transport,
   TxPool,
+  type Cancel,
 } from '@it-chain/contracts';
 import { startClientApi } from './api/client-api.js';
 import { EventFeed } from './api/event-feed.js';
@@ -49,15 +50,18 @@ export const gatewayPlugin = definePlugin({
         throw error;
       }
     });
+    let unwatch: Cancel | undefined;
     return {
       start: () => {
         if (peers.insecure) {
-          context.log.warn('peers.insecure is set: sessions to other nodes are neither encrypted nor safe from a relay');
+          context.log.warn(
+            'peers.insecure is set: sessions to other nodes are neither encrypted nor safe from a relay',
+          );
         }
-        bus.watch();
+        unwatch = bus.watch();
       },
       stop: async () => {
-        bus.unwatch();
+        unwatch?.();
         await transport.close();
       },
     };

@@ -55,7 +55,8 @@ export class Admission {
       existing.close('ERR_PEER_REPLACED', 'a newer connection takes its place');
     }
     this.#deps.room(link.direction);
-    if (link.destroyed) throw failure('ERR_PEER_LOST', 'the connection ended before it was admitted', { retryable: true });
+    if (link.destroyed)
+      throw failure('ERR_PEER_LOST', 'the connection ended before it was admitted', { retryable: true });
     link.send({ admit: {} });
     reader.release();
     return this.#deps.open(link, proven);

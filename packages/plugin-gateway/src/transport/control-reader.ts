@@ -21,8 +21,11 @@ export class ControlReader {
         this.#take(frame);
       },
       closed: (error) => {
-        this.fail(error === undefined ? failure('ERR_PEER_LOST', 'the peer closed the connection', { retryable: true }) : asPeerError(error));
+        this.fail(error === undefined ? lost() : asPeerError(error));
       },
+    });
+    void link.gone.then(() => {
+      this.fail(lost());
     });
   }
 
@@ -75,4 +78,8 @@ export class ControlReader {
       resolve(frame);
     }
   }
+}
+
+function lost(): Error {
+  return failure('ERR_PEER_LOST', 'the peer closed the connection', { retryable: true });
 }

@@ -42,7 +42,9 @@ export class Exchange {
    */
   fetch(kind: string, body: Uint8Array, timeoutMs: number, signal?: AbortSignal): Promise<Uint8Array> {
     if (this.#waiting.size >= this.#limit) {
-      return Promise.reject(failure('ERR_PEER_BUSY', `${this.#limit} requests wait for this peer`, { retryable: true }));
+      return Promise.reject(
+        failure('ERR_PEER_BUSY', `${this.#limit} requests wait for this peer`, { retryable: true }),
+      );
     }
     const id = this.#nextId();
     return new Promise<Uint8Array>((resolve, reject) => {

@@ -75,7 +75,10 @@ export class FrameStream {
   /** Ends the stream as broken: what is told to the owner is `error`. */
   fail(error: Error): void {
     this.#finish(error);
-    this.#stream.destroy();
+    // Never from inside a read of the same connection: see PeerLink.destroy.
+    setImmediate(() => {
+      this.#stream.destroy();
+    });
   }
 
   #take(chunk: Buffer): void {

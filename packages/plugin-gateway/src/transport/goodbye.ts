@@ -1,4 +1,11 @@
-import { ItChainError, errorCatalogue, failure, isItChainError, messageOf, type PeerGoodbye } from '@it-chain/contracts';
+import {
+  ItChainError,
+  errorCatalogue,
+  failure,
+  isItChainError,
+  messageOf,
+  type PeerGoodbye,
+} from '@it-chain/contracts';
 
 /** Text of a peer, made fit for a log line and a terminal. */
 export function plainText(text: string, max = 512): string {
@@ -26,5 +33,8 @@ export function goodbyeOfError(error: unknown): PeerGoodbye {
 export function asPeerError(error: unknown): ItChainError {
   return isItChainError(error)
     ? error
-    : failure('ERR_PEER_LOST', `the connection broke: ${plainText(messageOf(error))}`, { retryable: true, cause: error });
+    : failure('ERR_PEER_LOST', `the connection broke: ${plainText(messageOf(error))}`, {
+        retryable: true,
+        cause: error,
+      });
 }

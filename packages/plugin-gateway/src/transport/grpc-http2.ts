@@ -1,4 +1,10 @@
-import type { ClientHttp2Session, IncomingHttpHeaders, ServerHttp2Session, ServerHttp2Stream, SessionOptions } from 'node:http2';
+import type {
+  ClientHttp2Session,
+  IncomingHttpHeaders,
+  ServerHttp2Session,
+  ServerHttp2Stream,
+  SessionOptions,
+} from 'node:http2';
 import { failure, PeerService } from '@it-chain/contracts';
 import { FrameStream } from './frame-stream.js';
 import type { PeerLimits } from './peers-config.js';

@@ -42,10 +42,14 @@ type End = PeerProofContent['role'];
 /** Compares the first frames. @throws ERR_PEER_VERSION, ERR_PEER_SELF, ERR_PEER_WRONG_ID, ERR_PEER_HANDSHAKE */
 export function checkChallenge(own: PeerChallenge, theirs: PeerChallenge, pinned: string | undefined): void {
   if (theirs.version !== own.version) {
-    throw failure('ERR_PEER_VERSION', `this node speaks version ${own.version} of the peer protocol, the other ${theirs.version}`);
+    throw failure(
+      'ERR_PEER_VERSION',
+      `this node speaks version ${own.version} of the peer protocol, the other ${theirs.version}`,
+    );
   }
   if (sameBytes(own.publicKey, theirs.publicKey)) throw failure('ERR_PEER_SELF', 'this is the node itself');
-  if (sameBytes(own.challenge, theirs.challenge)) throw failure('ERR_PEER_HANDSHAKE', 'the peer sent the challenge back');
+  if (sameBytes(own.challenge, theirs.challenge))
+    throw failure('ERR_PEER_HANDSHAKE', 'the peer sent the challenge back');
   const nodeId = nodeIdOf(theirs.publicKey);
   if (pinned !== undefined && nodeId !== pinned) {
     throw failure('ERR_PEER_WRONG_ID', `node ${nodeId} answered where ${pinned} was expected`);

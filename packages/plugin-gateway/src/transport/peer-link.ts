@@ -33,7 +33,12 @@ export class PeerLink implements LinkFacts {
   readonly #clock: Clock;
   #leaving = false;
 
-  constructor(facts: LinkFacts, streams: { control: FrameStream; bulk: FrameStream }, session: Http2Session, clock: Clock) {
+  constructor(
+    facts: LinkFacts,
+    streams: { control: FrameStream; bulk: FrameStream },
+    session: Http2Session,
+    clock: Clock,
+  ) {
     this.direction = facts.direction;
     this.address = facts.address;
     this.remote = facts.remote;
@@ -65,7 +70,7 @@ export class PeerLink implements LinkFacts {
       this.#session.destroy();
     });
     const over = (): void => {
-      this.#session.destroy();
+      this.destroy();
     };
     const ignore: FrameStreamEvents = {
       frame: ({ goodbye: theirs }) => {
@@ -84,10 +89,13 @@ export class PeerLink implements LinkFacts {
     if (this.#session.destroyed) cancel();
   }
 
-  /** Cuts the connection at once. */
+  /** Cuts the connection. */
   destroy(): void {
     this.#leaving = true;
-    this.#session.destroy();
+    // Never from inside a read of the same connection: Node's HTTP/2 is still working on what arrived.
+    setImmediate(() => {
+      this.#session.destroy();
+    });
   }
 
   get destroyed(): boolean {

@@ -16,7 +16,9 @@ export class PeerMetrics {
     this.#sent = metrics.counter('p2p_message_send_bytes_total', 'Bytes queued for peers.', ['kind']);
     this.#received = metrics.counter('p2p_message_receive_bytes_total', 'Bytes of messages of peers.', ['kind']);
     this.#dialFailures = metrics.counter('p2p_dial_failures_total', 'Dials that failed.', ['reason']);
-    this.#refused = metrics.counter('p2p_inbound_refused_total', 'Connections of others that were refused.', ['reason']);
+    this.#refused = metrics.counter('p2p_inbound_refused_total', 'Connections of others that were refused.', [
+      'reason',
+    ]);
     this.#bans = metrics.counter('p2p_bans_total', 'Bans of peers and addresses.');
   }
 

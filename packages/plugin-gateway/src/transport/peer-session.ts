@@ -4,7 +4,13 @@ import type { FrameStream } from './frame-stream.js';
 import { asPeerError, errorOfGoodbye, plainText } from './goodbye.js';
 import { OutLane } from './out-lane.js';
 import type { PeerLink } from './peer-link.js';
-import { encodeFrame, encodeMessage, MessageAssembler, type EncodedMessage, type ReceivedMessage } from './peer-messages.js';
+import {
+  encodeFrame,
+  encodeMessage,
+  MessageAssembler,
+  type EncodedMessage,
+  type ReceivedMessage,
+} from './peer-messages.js';
 import type { PeerLimits } from './peers-config.js';
 import { TokenBucket } from './token-bucket.js';
 
@@ -59,7 +65,10 @@ export class PeerSession {
     this.#exchange = new Exchange(this.#limits.fetches, {
       clock: this.#clock,
       sendRequest: ({ id, kind, timeoutMs }, body) =>
-        this.send('bulk', encodeMessage({ type: 'request', kind, id, timeoutMs, errorCode: '', errorMessage: '' }, body)),
+        this.send(
+          'bulk',
+          encodeMessage({ type: 'request', kind, id, timeoutMs, errorCode: '', errorMessage: '' }, body),
+        ),
       refuse: (id, code, message) => {
         this.#respond(id, new Uint8Array(0), code, message, true);
       },
@@ -163,7 +172,8 @@ export class PeerSession {
         }
       },
       closed: (error) => {
-        if (error === undefined) this.#end('ERR_PEER_LOST', 'the peer closed the connection', { tell: false, breach: false });
+        if (error === undefined)
+          this.#end('ERR_PEER_LOST', 'the peer closed the connection', { tell: false, breach: false });
         else this.#broken(error);
       },
     });
@@ -182,7 +192,10 @@ export class PeerSession {
   #take(lane: Lane, frame: PeerFrame, assembler: MessageAssembler): void {
     if (frame.goodbye !== undefined) {
       const { code, reason } = frame.goodbye;
-      this.#end(plainText(code, 64) || errorOfGoodbye(frame.goodbye).code, plainText(reason), { tell: false, breach: false });
+      this.#end(plainText(code, 64) || errorOfGoodbye(frame.goodbye).code, plainText(reason), {
+        tell: false,
+        breach: false,
+      });
     } else if (frame.ping !== undefined) {
       this.#control({ pong: frame.ping });
     } else if (frame.pong !== undefined) {
@@ -204,7 +217,14 @@ export class PeerSession {
   }
 
   #respond(id: number, body: Uint8Array, errorCode: string, errorMessage: string, urgent: boolean): boolean {
-    const head = { type: 'response', kind: '', id, timeoutMs: 0, errorCode, errorMessage: errorMessage.slice(0, 1_024) } as const;
+    const head = {
+      type: 'response',
+      kind: '',
+      id,
+      timeoutMs: 0,
+      errorCode,
+      errorMessage: errorMessage.slice(0, 1_024),
+    } as const;
     return this.send('bulk', encodeMessage(head, body), urgent);
   }
 

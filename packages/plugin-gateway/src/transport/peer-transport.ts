@@ -218,7 +218,11 @@ export class PeerTransport implements Transport {
     } catch (error) {
       const known = asPeerError(error);
       this.#metrics.refused(known.code);
-      this.#deps.log.debug('a connection was refused', { remote: link.address, code: known.code, reason: known.message });
+      this.#deps.log.debug('a connection was refused', {
+        remote: link.address,
+        code: known.code,
+        reason: known.message,
+      });
       if (refused !== undefined) link.leave(goodbyeOfError(refused));
     } finally {
       done();
@@ -231,7 +235,10 @@ export class PeerTransport implements Transport {
     const reader = new ControlReader(link, this.#deps.clock);
     try {
       reader.limit(limits.handshakeMs, 'the handshake');
-      const proven = await handshake(link, reader, pinned, { ...this.#handshakeDependencies(), hello: () => this.#helloNow() });
+      const proven = await handshake(link, reader, pinned, {
+        ...this.#handshakeDependencies(),
+        hello: () => this.#helloNow(),
+      });
       const banned = this.#bans.remaining(proven.nodeId, this.#now());
       if (banned > 0) {
         throw failure('ERR_PEER_BANNED', `${proven.nodeId} is banned for ${Math.ceil(banned / 1_000)} s more`);

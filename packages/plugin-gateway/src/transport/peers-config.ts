@@ -40,9 +40,14 @@ export const PeerLimits = z
       .min(65_535)
       .max(16 * MiB)
       .default(256 * 1024)
-      .describe('Bytes of one lane on their way to this node (HTTP/2 window): small keeps votes quick, large helps far links.'),
+      .describe(
+        'Bytes of one lane on their way to this node (HTTP/2 window): small keeps votes quick, large helps far links.',
+      ),
     bytesPerSecond: size(50 * MiB, 'Received from one peer on one lane a second; past it the lane is read more slowly'),
-    framesPerSecond: count(4_000, 'Frames received from one peer on one lane a second; past it the lane is read more slowly.'),
+    framesPerSecond: count(
+      4_000,
+      'Frames received from one peer on one lane a second; past it the lane is read more slowly.',
+    ),
     fetches: count(64, 'Requests that wait for an answer, per peer and direction.'),
     bad: count(5, 'Breaches of the protocol within `badMs` that lead to a ban.'),
     badMs: ms(60_000, 'Time in which they are counted'),

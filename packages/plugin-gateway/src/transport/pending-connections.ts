@@ -22,7 +22,7 @@ interface Destroyable {
 export class PendingConnections {
   readonly #limits: Pick<PeerLimits, 'pending' | 'pendingPerAddress' | 'handshakeMs'>;
   readonly #clock: Clock;
-  readonly #entries = new Set<{ readonly socket: Destroyable; readonly remote: string }>();
+  readonly #entries = new Set<{ readonly socket: Destroyable; readonly remote: string; linked: boolean }>();
 
   constructor(limits: Pick<PeerLimits, 'pending' | 'pendingPerAddress' | 'handshakeMs'>, clock: Clock) {
     this.#limits = limits;
@@ -46,7 +46,7 @@ export class PendingConnections {
         oldest.socket.destroy();
       }
     }
-    const entry = { socket, remote };
+    const entry = { socket, remote, linked: false };
     this.#entries.add(entry);
     const cancel = this.#clock.after(this.#limits.handshakeMs, () => {
       this.#entries.delete(entry);
@@ -54,7 +54,10 @@ export class PendingConnections {
     });
     return {
       remote,
-      linked: cancel,
+      linked: () => {
+        cancel();
+        entry.linked = true;
+      },
       done: () => {
         cancel();
         this.#entries.delete(entry);
@@ -62,9 +65,9 @@ export class PendingConnections {
     };
   }
 
-  /** Closes all of them. */
+  /** Closes those without streams; to the others somebody can still say goodbye. */
   destroy(): void {
-    for (const { socket } of this.#entries) socket.destroy();
+    for (const { socket, linked } of this.#entries) if (!linked) socket.destroy();
     this.#entries.clear();
   }
 }

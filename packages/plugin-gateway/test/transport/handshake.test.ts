@@ -169,6 +169,7 @@ describe('the handshake', function () {
     const b = await node('b').accept();
     const { address } = b;
     await a.transport.dial({ address });
+    await until(() => b.connected.length === 1);
     await b.close();
     await until(() => a.gone.length === 1);
     expect(a.gone[0]).to.include({ nodeId: b.id, code: 'ERR_PEER_STOPPING' });

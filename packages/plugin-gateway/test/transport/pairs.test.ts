@@ -33,7 +33,7 @@ describe('one session per pair', function () {
   it('comes out of 50 simultaneous dials, told once on each side', async () => {
     const names = ['a', 'b'];
     for (let round = 0; round < 50; round += 1) {
-      const [a, b] = await Promise.all(names.map((name) => node(`${name}${round}`).accept())) as [TestNode, TestNode];
+      const [a, b] = (await Promise.all(names.map((name) => node(`${name}${round}`).accept()))) as [TestNode, TestNode];
       const [to, from] = await Promise.all([
         a.transport.dial({ address: b.address }),
         b.transport.dial({ address: a.address }),
@@ -116,7 +116,11 @@ describe('one session per pair', function () {
 
   it('is bounded in number, both ways', async () => {
     const a = await node('a', { config: { limits: { inbound: 1, outbound: 1 } } }).accept();
-    const [b, c, d] = await Promise.all(['b', 'c', 'd'].map((name) => node(name).accept())) as [TestNode, TestNode, TestNode];
+    const [b, c, d] = (await Promise.all(['b', 'c', 'd'].map((name) => node(name).accept()))) as [
+      TestNode,
+      TestNode,
+      TestNode,
+    ];
     await b.transport.dial({ address: a.address });
     expect(await codeOf(c.transport.dial({ address: a.address }))).to.equal('ERR_PEER_LIMIT');
     await a.transport.dial({ address: c.address });
@@ -125,7 +129,11 @@ describe('one session per pair', function () {
   });
 
   it('reaches three nodes at once, or the ones that are named', async () => {
-    const [a, b, c] = await Promise.all(['a', 'b', 'c'].map((name) => node(name).accept())) as [TestNode, TestNode, TestNode];
+    const [a, b, c] = (await Promise.all(['a', 'b', 'c'].map((name) => node(name).accept()))) as [
+      TestNode,
+      TestNode,
+      TestNode,
+    ];
     await a.transport.dial({ address: b.address });
     await a.transport.dial({ address: c.address });
     expect(await a.deliver('x', new Uint8Array([1]))).to.deep.equal({ peers: 2 });

@@ -13,25 +13,34 @@ const head = { type: 'message', kind: 'k', id: 0, timeoutMs: 0, errorCode: '', e
 describe('gRPC framing', () => {
   it('finds the same messages however the bytes are cut', () => {
     fc.assert(
-      fc.property(fc.array(fc.uint8Array({ maxLength: 300 })), fc.array(fc.integer({ min: 1, max: 50 })), (messages, cuts) => {
-        const wire = Buffer.concat(messages.map(grpcFrame));
-        const deframer = new GrpcDeframer();
-        const found: string[] = [];
-        for (let at = 0, turn = 0; at < wire.length; turn += 1) {
-          const length = cuts[turn % cuts.length] ?? wire.length;
-          for (const one of deframer.push(wire.subarray(at, at + length))) found.push(Buffer.from(one).toString('hex'));
-          at += length;
-        }
-        expect(found).to.deep.equal(messages.map((one) => Buffer.from(one).toString('hex')));
-      }),
+      fc.property(
+        fc.array(fc.uint8Array({ maxLength: 300 })),
+        fc.array(fc.integer({ min: 1, max: 50 })),
+        (messages, cuts) => {
+          const wire = Buffer.concat(messages.map(grpcFrame));
+          const deframer = new GrpcDeframer();
+          const found: string[] = [];
+          for (let at = 0, turn = 0; at < wire.length; turn += 1) {
+            const length = cuts[turn % cuts.length] ?? wire.length;
+            for (const one of deframer.push(wire.subarray(at, at + length)))
+              found.push(Buffer.from(one).toString('hex'));
+            at += length;
+          }
+          expect(found).to.deep.equal(messages.map((one) => Buffer.from(one).toString('hex')));
+        },
+      ),
     );
   });
 
   it('refuses lengths past the limit and compressed messages before it holds them', () => {
     const long = Buffer.alloc(5);
     long.writeUInt32BE(PEER_MAX_FRAME_BYTES + 1, 1);
-    expect(() => new GrpcDeframer().push(long)).to.throw().with.property('code', 'ERR_PEER_TOO_LARGE');
-    expect(() => new GrpcDeframer().push(Buffer.from([1, 0, 0, 0, 0]))).to.throw().with.property('code', 'ERR_PEER_PROTOCOL');
+    expect(() => new GrpcDeframer().push(long))
+      .to.throw()
+      .with.property('code', 'ERR_PEER_TOO_LARGE');
+    expect(() => new GrpcDeframer().push(Buffer.from([1, 0, 0, 0, 0])))
+      .to.throw()
+      .with.property('code', 'ERR_PEER_PROTOCOL');
   });
 
   it('ends in a message or a named error for any bytes', () => {
@@ -73,12 +82,22 @@ describe('messages in pieces', () => {
         for (const frame of frames) assembler.push(frame);
       };
     };
-    expect(wrong({ start: { ...start, size: 101 } })).to.throw().with.property('code', 'ERR_PEER_TOO_LARGE');
-    expect(wrong({ more: { data: new Uint8Array(1) } })).to.throw().with.property('code', 'ERR_PEER_PROTOCOL');
+    expect(wrong({ start: { ...start, size: 101 } }))
+      .to.throw()
+      .with.property('code', 'ERR_PEER_TOO_LARGE');
+    expect(wrong({ more: { data: new Uint8Array(1) } }))
+      .to.throw()
+      .with.property('code', 'ERR_PEER_PROTOCOL');
     expect(wrong({ start }, { start })).to.throw().with.property('code', 'ERR_PEER_PROTOCOL');
-    expect(wrong({ start }, { more: { data: new Uint8Array(6) } })).to.throw().with.property('code', 'ERR_PEER_PROTOCOL');
-    expect(wrong({ start }, { more: { data: new Uint8Array(0) } })).to.throw().with.property('code', 'ERR_PEER_PROTOCOL');
-    expect(wrong({ start }, { admit: {} })).to.throw().with.property('code', 'ERR_PEER_PROTOCOL');
+    expect(wrong({ start }, { more: { data: new Uint8Array(6) } }))
+      .to.throw()
+      .with.property('code', 'ERR_PEER_PROTOCOL');
+    expect(wrong({ start }, { more: { data: new Uint8Array(0) } }))
+      .to.throw()
+      .with.property('code', 'ERR_PEER_PROTOCOL');
+    expect(wrong({ start }, { admit: {} }))
+      .to.throw()
+      .with.property('code', 'ERR_PEER_PROTOCOL');
   });
 });
 
@@ -127,14 +146,18 @@ describe('addresses', () => {
     expect(parseDialTarget('10.0.0.1:7000')).to.deep.equal({ host: '10.0.0.1', port: 7000, nodeId: undefined });
     expect(parseDialTarget(`${id}@[::1]:7`)).to.deep.equal({ host: '::1', port: 7, nodeId: id });
     for (const bad of ['', 'x', 'x:', ':1', 'a b:1', '::1:7', 'h:0', 'h:65536', 'short@h:1', 'http://h:1', `${id}@h`]) {
-      expect(() => parseDialTarget(bad), bad).to.throw().with.property('code', 'ERR_PEER_ADDRESS');
+      expect(() => parseDialTarget(bad), bad)
+        .to.throw()
+        .with.property('code', 'ERR_PEER_ADDRESS');
     }
     expect(parseEndpoint('0.0.0.0:0')).to.deep.equal({ host: '0.0.0.0', port: 0 });
   });
 
   it('know loopback', () => {
-    for (const yes of ['127.0.0.1', '127.9.9.9', '::1', '::ffff:127.0.0.1']) expect(isLoopback(yes), yes).to.equal(true);
-    for (const no of ['10.0.0.1', '::2', '128.0.0.1', '::ffff:10.0.0.1', undefined]) expect(isLoopback(no)).to.equal(false);
+    for (const yes of ['127.0.0.1', '127.9.9.9', '::1', '::ffff:127.0.0.1'])
+      expect(isLoopback(yes), yes).to.equal(true);
+    for (const no of ['10.0.0.1', '::2', '128.0.0.1', '::ffff:10.0.0.1', undefined])
+      expect(isLoopback(no)).to.equal(false);
   });
 });
 

@@ -43,7 +43,9 @@ describe('peer sessions', function () {
       await until(() => b.gone.length === 1);
       expect(b.gone[0]).to.deep.equal({ nodeId: a.id, code: 'ERR_DIFFERENT_NETWORK', reason: 'we are not you' });
       expect(a.changes).to.deep.equal([`+${b.id}`, `-${b.id}`]);
-      expect(await codeOf(a.transport.fetch({ peer: b.id, kind: 'x', body: new Uint8Array(0) }))).to.equal('ERR_PEER_NOT_CONNECTED');
+      expect(await codeOf(a.transport.fetch({ peer: b.id, kind: 'x', body: new Uint8Array(0) }))).to.equal(
+        'ERR_PEER_NOT_CONNECTED',
+      );
     });
   }
 });

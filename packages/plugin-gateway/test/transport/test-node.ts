@@ -120,7 +120,12 @@ export class TestNode {
     return (await this.transport.sessions()).sessions.map(({ nodeId }) => nodeId);
   }
 
-  deliver(kind: string, body: Uint8Array, lane: 'control' | 'bulk' = 'control', peers: string[] = []): Promise<{ peers: number }> {
+  deliver(
+    kind: string,
+    body: Uint8Array,
+    lane: 'control' | 'bulk' = 'control',
+    peers: string[] = [],
+  ): Promise<{ peers: number }> {
     return this.transport.deliver({ peers, kind, body, lane });
   }
 

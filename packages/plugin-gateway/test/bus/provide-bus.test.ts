@@ -1,0 +1,153 @@
+import { existsSync, readFileSync, statSync } from 'node:fs';
+import { mkdir, mkdtemp, readdir, rm, writeFile } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { dirname, join } from 'node:path';
+import { connectAmqpBus } from '@it-chain/bus-amqp';
+import { type Bus, utf8 } from '@it-chain/contracts';
+import { expect } from 'chai';
+import { gatewayPlugin, GatewayConfig } from '@it-chain/plugin-gateway';
+import { FakeContext } from '@it-chain/testkit';
+import { codeOf, realClock, until } from '../transport/test-node.js';
+
+interface BusFile {
+  socket: string;
+  address: string;
+  url: string;
+  user: string;
+  password: string;
+  namespace: string;
+  pid: number;
+}
+
+describe('the bus of the gateway', function () {
+  this.timeout(60_000);
+  let dataDir: string;
+  const buses: Bus[] = [];
+  beforeEach(async () => {
+    dataDir = await mkdtemp(join(tmpdir(), 'gateway-test-'));
+  });
+  afterEach(async () => {
+    await Promise.all(buses.splice(0).map((bus) => bus.close()));
+    await rm(dataDir, { recursive: true, force: true });
+  });
+  const keep = (bus: Bus): Bus => {
+    buses.push(bus);
+    return bus;
+  };
+  const contextOf = async (busConfig: { listen: string } | { url: string }) => {
+    const config = GatewayConfig.parse({ peers: { listen: '127.0.0.1:0' }, api: { listen: '127.0.0.1:0' } });
+    const context = new FakeContext({ config, dataDir, busConfig });
+    Object.defineProperty(context, 'clock', { value: realClock });
+    const running = await context.setup(gatewayPlugin as never);
+    const { openBus } = context;
+    if (openBus === undefined) throw new Error('no bus was provided');
+    return { context, running, open: async () => keep(await openBus()) };
+  };
+  const busFile = (): BusFile => JSON.parse(readFileSync(join(dataDir, 'bus.json'), 'utf8')) as BusFile;
+
+  it('runs on an embedded server that only its owner reaches, and leaves nothing behind', async () => {
+    const { open, context } = await contextOf({ listen: '127.0.0.1:0' });
+    const bus = await open();
+    const file = busFile();
+    expect(statSync(join(dataDir, 'bus.json')).mode & 0o777).to.equal(0o600);
+    expect(statSync(file.socket).mode & 0o777).to.equal(0o600);
+    expect(statSync(dirname(file.socket)).mode & 0o777).to.equal(0o700);
+    expect(file.password).to.match(/^[0-9a-f]{48}$/);
+    expect(JSON.stringify(context.log.lines)).to.not.include(file.password);
+    expect(file.namespace).to.equal(context.identity.nodeId.slice(0, 16));
+
+    // Another process of the node, with what the file says, over TCP.
+    const other = keep(await connectAmqpBus({ url: file.url, namespace: file.namespace }));
+    await bus.serve('echo.v1', ['echo.back.v1'], (request) => Promise.resolve(request.body));
+    const answer = await other.request('echo.v1', 'echo.back.v1', utf8('hello'), { timeoutMs: 10_000 });
+    expect(Buffer.from(answer).toString()).to.equal('hello');
+    const wrong = file.url.replace(file.password, '0'.repeat(48));
+    expect(await codeOf(connectAmqpBus({ url: wrong, namespace: file.namespace }))).to.equal('ERR_BUS_UNREACHABLE');
+
+    await other.close();
+    await bus.close();
+    expect(existsSync(join(dataDir, 'bus.json'))).to.equal(false);
+    expect(existsSync(dirname(file.socket))).to.equal(false);
+  });
+
+  it('cleans up after a process that was killed, and touches nothing else', async () => {
+    const folder = await mkdtemp(join(tmpdir(), 'itc-'));
+    await writeFile(join(folder, 'bus.sock'), '');
+    const precious = join(dataDir, 'precious');
+    await mkdir(precious);
+    await writeFile(join(precious, 'bus.sock'), '');
+    const left = (socket: string) => writeFile(join(dataDir, 'bus.json'), JSON.stringify({ socket, pid: 2 ** 22 + 1 }));
+    await left(join(folder, 'bus.sock'));
+    await (await (await contextOf({ listen: '127.0.0.1:0' })).open()).close();
+    expect(existsSync(folder)).to.equal(false);
+    await left(join(precious, 'bus.sock'));
+    await (await (await contextOf({ listen: '127.0.0.1:0' })).open()).close();
+    expect(await readdir(precious)).to.deep.equal(['bus.sock']);
+    await writeFile(join(dataDir, 'bus.json'), '{ not json');
+    await (await (await contextOf({ listen: '127.0.0.1:0' })).open()).close();
+  });
+
+  it('runs on a broker of its own choice with the namespace of the node', async () => {
+    const { open } = await contextOf({ listen: '127.0.0.1:0' });
+    const first = await open();
+    const { url } = busFile();
+    const { open: openSecond } = await contextOf({ url });
+    const second = await openSecond();
+    // The same node id, so the same namespace: both reach each other.
+    await first.serve('echo.v1', ['echo.back.v1'], (request) => Promise.resolve(request.body));
+    expect(await second.request('echo.v1', 'echo.back.v1', new Uint8Array([7]), { timeoutMs: 10_000 })).to.have.length(
+      1,
+    );
+  });
+
+  it('names a listen address that cannot be', async () => {
+    const { open } = await contextOf({ listen: '0.0.0.0:0' });
+    expect(await codeOf(open())).to.equal('ERR_GATEWAY_LISTEN');
+    const { open: first } = await contextOf({ listen: '127.0.0.1:0' });
+    await first();
+    const { address } = busFile();
+    const { open: taken } = await contextOf({ listen: address });
+    expect(await codeOf(taken())).to.equal('ERR_GATEWAY_LISTEN');
+  });
+
+  it('tells health while the broker is away', async () => {
+    const { open: openServer } = await contextOf({ listen: '127.0.0.1:0' });
+    const server = await openServer();
+    const { url } = busFile();
+    const { open, running, context } = await contextOf({ url });
+    await open();
+    await running.start();
+    await server.close();
+    await until(() => context.lastHealth.state === 'degraded', 'health to say so');
+    expect(context.lastHealth.reason).to.include('bus');
+    await running.stop();
+  });
+});
+
+describe('the gateway plugin', function () {
+  this.timeout(60_000);
+
+  it('opens both doors in the stage accept and closes them first of all; insecure is warned about at start', async () => {
+    const dataDir = await mkdtemp(join(tmpdir(), 'gateway-test-'));
+    const config = GatewayConfig.parse({
+      peers: { listen: '127.0.0.1:0', insecure: true },
+      api: { listen: '127.0.0.1:0' },
+    });
+    const context = new FakeContext({ config, dataDir });
+    Object.defineProperty(context, 'clock', { value: realClock });
+    const running = await context.setup(gatewayPlugin as never);
+    await running.start();
+    expect(context.log.of('warn').join()).to.include('peers.insecure');
+    const transport = context.servedRole((await import('@it-chain/contracts')).Transport);
+    expect(await transport.status({})).to.deep.equal({ listening: '', advertised: '', insecure: true });
+    const close = await context.accepts[0]?.();
+    const { listening, advertised } = await transport.status({});
+    expect(listening).to.match(/^127\.0\.0\.1:\d+$/);
+    expect(advertised).to.equal(listening);
+    if (typeof close !== 'function') throw new Error('nothing to close');
+    await close();
+    await running.stop();
+    expect(context.log.of('info').filter((line) => /open|accepted/.test(line))).to.have.length(2);
+    await rm(dataDir, { recursive: true, force: true });
+  });
+});
