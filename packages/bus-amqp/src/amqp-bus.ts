@@ -385,6 +385,7 @@ export class AmqpBus implements Bus {
       if (session.isLost || this.#closing !== undefined || !this.#bindings.has(binding)) return;
       try {
         await binding.attach(session);
+        if (!this.#bindings.has(binding)) await this.#detach(binding, 0);
         return;
       } catch (error) {
         if (told || this.#clock.monotonic() - since < TAKEN_LIMIT_MS) continue;

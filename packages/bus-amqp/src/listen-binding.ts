@@ -61,6 +61,7 @@ export class ListenBinding implements Binding {
       queue,
       (message) => {
         if (message !== null) this.#onMessage(message);
+        else session.end('the broker cancelled the consumer of a listener');
       },
       { noAck: true },
     );

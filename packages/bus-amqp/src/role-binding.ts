@@ -64,7 +64,8 @@ export class RoleBinding implements Binding {
     const { consumerTag } = await session.fast.consume(
       queue,
       (message) => {
-        this.#onMessage(session, message);
+        if (message !== null) this.#onMessage(session, message);
+        else session.end(`the broker cancelled the consumer of ${queue}`);
       },
       { noAck: true },
     );
@@ -91,8 +92,8 @@ export class RoleBinding implements Binding {
     this.#session = undefined;
   }
 
-  #onMessage(session: Session, message: Message | null): void {
-    if (message === null || session !== this.#session) return;
+  #onMessage(session: Session, message: Message): void {
+    if (session !== this.#session) return;
     const { properties, content } = message;
     const replyTo = textOf(properties.replyTo);
     const id = textOf(properties.correlationId);

@@ -50,7 +50,7 @@ export class Session {
     const lose = (error: unknown): void => {
       const why = redacted(messageOf(error ?? 'closed by the broker'), settings);
       if (session === undefined) early ??= why;
-      else session.#lose(why);
+      else session.end(why);
     };
     const openConnection = async (role: string): Promise<ChannelModel> => {
       const model = await connect(settings.url, socketOptionsOf(settings, role));
@@ -93,7 +93,7 @@ export class Session {
   async openChannel(): Promise<Channel> {
     const channel = await this.#consuming.createChannel();
     channel.on('error', (error) => {
-      this.#lose(messageOf(error));
+      this.end(messageOf(error));
     });
     return channel;
   }
@@ -119,7 +119,8 @@ export class Session {
     await ignoreErrors([this.#publishing.close(), this.#consuming.close()]);
   }
 
-  #lose(why: string): void {
+  /** Ends the session because one of its parts is gone, for instance a consumer that the broker has cancelled. */
+  end(why: string): void {
     if (this.#lost) return;
     this.#lost = true;
     // Half a session is none: the other connection goes too, and the broker deletes what was exclusive to it.

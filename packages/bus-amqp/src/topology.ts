@@ -1,6 +1,6 @@
 import type { Channel, Options } from 'amqplib';
 
-/** Deliveries after which the broker makes a message a dead letter: only crashes count here, see {@link Worker}. */
+/** Deliveries after which the broker makes a message a dead letter: only crashes count here, see `WorkBinding`. */
 const DELIVERY_LIMIT = 5;
 /** Dead letters that are kept, the newest. */
 const MAX_DEAD = 10_000;
@@ -59,9 +59,12 @@ export class Topology {
     };
   }
 
-  /** The queue of a durable subscriber: past its limit the oldest event goes, so one that stays away stops nobody. */
+  /**
+   * The queue of a durable subscriber: past its limit the oldest event goes, so one that stays away stops nobody. A
+   * second consumer of one name waits until the first is gone, which keeps the order.
+   */
   durable(): Options.AssertQueue {
-    return quorum({ ...this.#lasting(), 'x-overflow': 'drop-head' });
+    return quorum({ ...this.#lasting(), 'x-overflow': 'drop-head', 'x-single-active-consumer': true });
   }
 
   /** A queue of tasks: past its limit a new task is refused. */

@@ -64,6 +64,7 @@ export class WorkBinding implements Binding {
     this.#channel = channel;
     const { consumerTag } = await channel.consume(queue, (message) => {
       if (message !== null) void this.#onMessage(channel, message);
+      else session.end(`the broker cancelled the consumer of ${queue}`);
     });
     this.#tag = consumerTag;
   }
