@@ -18,7 +18,7 @@ import {
 } from '@it-chain/contracts';
 import type { ConsensusConfig } from '../config.js';
 import { explain } from '../machine/explain.js';
-import type { Effect, Input, TimerName } from '../machine/interface.js';
+import type { Effect, Input } from '../machine/interface.js';
 import { step } from '../machine/machine.js';
 import { encodeMessage, type ConsensusMessage } from '../machine/messages.js';
 import { isSilent, isValidator, leaderAt } from '../machine/state.js';

@@ -142,7 +142,7 @@ export function onRoundChange(turn: Turn, change: RoundChange): void {
   if (view === undefined || judgeRoundChange(view, change) !== undefined) return;
   const signer = toHex(vote.signer);
   const highest = at.highest.get(signer);
-  if (highest !== undefined && highest.vote.round === vote.round && !sameBytes(highest.vote.digest, vote.digest)) {
+  if (highest?.vote.round === vote.round && !sameBytes(highest.vote.digest, vote.digest)) {
     accuse(turn, highest.vote, vote);
     return;
   }

@@ -10,7 +10,6 @@ import {
   Storage,
   Transport,
   TxPool,
-  VoteContent,
   concatBytes,
   failure,
   genesisValidators,
@@ -31,6 +30,7 @@ import {
   type CertifiedBlock,
   type ChainTip,
   type ValidatorSet,
+  type VoteContent,
 } from '@it-chain/contracts';
 import { FakeContext, ManualClock, MemoryStorage, settle } from '@it-chain/testkit';
 import { ConsensusConfig, consensusPlugin } from '@it-chain/plugin-consensus';

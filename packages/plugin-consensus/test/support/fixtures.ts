@@ -1,6 +1,5 @@
 import {
   BlockHeader,
-  Block,
   concatBytes,
   headerDigest,
   sameBytes,
@@ -8,6 +7,7 @@ import {
   toHex,
   utf8,
   validatorSetHash,
+  type Block,
   type ChainTip,
   type ValidatorSet,
 } from '@it-chain/contracts';
