@@ -179,6 +179,12 @@ describe('logs', () => {
       expect(redactText('Authorization: Bearer abcdefghijk')).to.equal('Authorization: Bearer ***');
     });
 
+    it('cuts long text without cutting a secret open', () => {
+      const text = `${'x'.repeat(1_980)} amqp://bob:${'s'.repeat(500)}@host ${'y'.repeat(1_000_000)}`;
+      expect(redactText(text)).to.contain('amqp://bob:***').and.not.contain('sss');
+      expect(redactText(text).length).to.be.lessThan(2_100);
+    });
+
     it('keeps short bytes as hex and long ones as their count', () => {
       expect(redact({ digest: new Uint8Array([1, 255]), body: new Uint8Array(100) })).to.deep.equal({
         digest: '01ff',

@@ -12,9 +12,10 @@ const SECRET_ENDING =
   /(^|_)(key|seed)$|(secret|token|password|passwd|passphrase|mnemonic|apikey|privatekey|secretkey)$/;
 /** Keys that are no secrets. */
 const OPEN_KEY = /(^|_)(public|idempotency|routing|binding|sort|state|storage)_key$/;
-const URL_PASSWORD = /([a-z][a-z0-9+.-]*:\/\/[^\s/:@]*):[^\s/@]*@/gi;
+// Every repetition is bounded, so that no text, however hostile, takes longer than its length.
+const URL_PASSWORD = /(\b[a-z][a-z0-9+.-]{0,30}:\/\/[^\s/:@]{0,256}):[^\s/@]{0,1024}@/gi;
 const PEM = /-----BEGIN [A-Z ]*PRIVATE KEY-----[\s\S]*?(-----END [A-Z ]*PRIVATE KEY-----|$)/g;
-const BEARER = /\b(bearer)\s+[\w.~+/=-]{8,}/gi;
+const BEARER = /\b(bearer)\s{1,8}[\w.~+/=-]{8,4096}/gi;
 
 /** True for the name of a field that holds a key, token, password or secret. */
 export function isSecretName(name: string): boolean {
@@ -28,8 +29,10 @@ export function isSecretName(name: string): boolean {
 
 /** Text without the passwords of URLs, private keys in PEM and bearer tokens; cut after 2,000 characters. */
 export function redactText(text: string): string {
-  const safe = text.replace(PEM, HIDDEN).replace(URL_PASSWORD, `$1:${HIDDEN}@`).replace(BEARER, `$1 ${HIDDEN}`);
-  return safe.length > MAX_TEXT ? `${safe.slice(0, MAX_TEXT)}…` : safe;
+  // Twice what is shown, so that a secret that ends behind the cut is still seen whole.
+  const near = text.length > 2 * MAX_TEXT ? text.slice(0, 2 * MAX_TEXT) : text;
+  const safe = near.replace(PEM, HIDDEN).replace(URL_PASSWORD, `$1:${HIDDEN}@`).replace(BEARER, `$1 ${HIDDEN}`);
+  return safe.length > MAX_TEXT || near.length < text.length ? `${safe.slice(0, MAX_TEXT)}…` : safe;
 }
 
 /**
