@@ -1,6 +1,7 @@
 import type { Command, Option } from 'commander';
 import { Cli } from './cli.js';
 import { createProgram } from './program.js';
+import { silentIo } from './terminal/io.js';
 
 const EXIT_CODES: readonly (readonly [number, string])[] = [
   [0, 'done'],
@@ -19,17 +20,7 @@ const COMMON = new Set(['--json', '--no-color', '--verbose', '--api', '--token-f
 
 /** `docs/cli.md`, from the definitions of the command itself. */
 export function cliReference(): string {
-  const cli = new Cli({
-    out: () => undefined,
-    err: () => undefined,
-    env: {},
-    cwd: '.',
-    tty: false,
-    onSignal: () => () => undefined,
-    exit: () => {
-      throw new Error('printing the reference ends no process');
-    },
-  });
+  const cli = new Cli(silentIo());
   const program = createProgram(cli);
   const status = find(program, 'status');
   return [

@@ -38,3 +38,18 @@ export function processIo(): Io {
     exit: (code) => process.exit(code),
   };
 }
+
+/** An io that hears and says nothing: for what is printed from the definitions alone. */
+export function silentIo(): Io {
+  return {
+    out: () => undefined,
+    err: () => undefined,
+    env: {},
+    cwd: process.cwd(),
+    tty: false,
+    onSignal: () => () => undefined,
+    exit: () => {
+      throw new Error('nothing here ends the process');
+    },
+  };
+}
