@@ -46,7 +46,7 @@ async function openBus(context: PluginContext): Promise<Bus> {
     const { socketPath, url, address } = broker;
     const bus = await connectAmqpBus({ ...common, socketPath, url });
     log.info('the bus is open', { socket: socketPath, address });
-    return withBroker(bus, broker.close);
+    return withBroker(bus, () => broker.close());
   } catch (error) {
     await broker.close();
     throw error;

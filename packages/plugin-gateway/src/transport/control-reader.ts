@@ -73,9 +73,9 @@ export class ControlReader {
     } else if (frame.goodbye !== undefined) {
       this.fail(errorOfGoodbye(frame.goodbye));
     } else {
-      const { resolve } = this.#waiter;
+      const waiter = this.#waiter;
       this.#waiter = undefined;
-      resolve(frame);
+      waiter.resolve(frame);
     }
   }
 }

@@ -9,7 +9,7 @@ import {
 
 /** Text of a peer, made fit for a log line and a terminal. */
 export function plainText(text: string, max = 512): string {
-  // eslint-disable-next-line no-control-regex -- control characters are what must not get through
+  // Control characters are what must not get through.
   return text.replace(/[\u0000-\u001f\u007f-\u009f\u2028\u2029]/g, ' ').slice(0, max);
 }
 

@@ -1,6 +1,6 @@
 import type { Http2Session } from 'node:http2';
 import type { Clock, PeerFrame, PeerGoodbye } from '@it-chain/contracts';
-import { FrameStream, type FrameStreamEvents } from './frame-stream.js';
+import type { FrameStream, FrameStreamEvents } from './frame-stream.js';
 import { encodeFrame } from './peer-messages.js';
 
 /** How long a goodbye may take to reach the other end before the connection is cut, in ms. */

@@ -147,7 +147,13 @@ export class PeerListener {
       const address = formatEndpoint({ host: remote, port: socket.remotePort ?? 0 });
       const facts = { direction: 'inbound', address, remote, ...proof } as const;
       const link = new PeerLink(facts, { control, bulk }, session, this.#deps.clock);
-      this.#deps.linked(link, pending.done, this.#refusal(proof.security, remote));
+      this.#deps.linked(
+        link,
+        () => {
+          pending.done();
+        },
+        this.#refusal(proof.security, remote),
+      );
     });
   }
 

@@ -65,11 +65,11 @@ export class MessageAssembler {
     this.#size += data.length;
     if (this.#size > start.size) throw failure('ERR_PEER_PROTOCOL', 'a message is longer than it said');
     if (this.#size < start.size) return undefined;
-    const { data: _data, size: _size, ...head } = start;
+    const { type, kind, id, timeoutMs, errorCode, errorMessage } = start;
     const body = this.#parts.length === 1 ? data : Buffer.concat(this.#parts);
     this.#start = undefined;
     this.#parts = [];
     this.#size = 0;
-    return { ...head, body };
+    return { type, kind, id, timeoutMs, errorCode, errorMessage, body };
   }
 }

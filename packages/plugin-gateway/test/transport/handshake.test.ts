@@ -14,9 +14,11 @@ describe('the handshake', function () {
     for (const close of closers.splice(0)) close();
   });
   const listen = async (onLink: (link: PeerLink) => void, config?: Record<string, unknown>): Promise<string> => {
-    const { address, close } = await rawListener(onLink, config);
-    closers.push(close);
-    return address;
+    const listener = await rawListener(onLink, config);
+    closers.push(() => {
+      listener.close();
+    });
+    return listener.address;
   };
   const goodbyeOf = (frames: PeerFrame[]): string | undefined => frames.find(({ goodbye }) => goodbye)?.goodbye?.code;
 

@@ -39,8 +39,6 @@ export const realClock: Clock = {
   sleep: (ms) => new Promise((resolve) => setTimeout(resolve, ms)),
 };
 
-export type PeersInput = Omit<NonNullable<Parameters<typeof PeersConfig.parse>[0] & object>, never>;
-
 /** Waits until `done` holds, looking at it every few ms. */
 export async function until(done: () => boolean, what = 'the condition', ms = 20_000): Promise<void> {
   const end = performance.now() + ms;
