@@ -22,7 +22,7 @@ import { NetworkWatch } from './network-watch.js';
 
 /** The plugin that serves the role `chain`. */
 export const chainPlugin = definePlugin({
-  name: '@it-chain/plugin-chain',
+  name: 'chain',
   version: '1.0.0',
   provides: [Chain],
   requires: [Storage, Application],

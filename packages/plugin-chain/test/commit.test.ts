@@ -270,6 +270,25 @@ describe('the chain', () => {
     expect([alice!.verified, bob!.verified]).to.deep.equal([0, 1]);
   });
 
+  it('does not take a forged copy for what the pool has verified', async () => {
+    const genesis = genesisOf(['alice', 'bob']);
+    const [alice, bob] = await Promise.all(['alice', 'bob'].map((name) => new ChainFixture(name, genesis).start()));
+    const sent = transaction(genesis, 'carol');
+    const forged = Uint8Array.from(sent);
+    forged[forged.length - 10] = (forged[forged.length - 10] ?? 0) ^ 1;
+    bob!.pooled = [sent];
+    alice!.pooled = [forged];
+    const { block } = await alice!.chain.build({ height: 1 });
+    expect(toHex(idOf(forged))).to.equal(toHex(idOf(sent)));
+    expect(await bob!.reason(block)).to.include('signature');
+  });
+
+  it('does not find a block valid again once its height is decided', async () => {
+    const node = await start();
+    const { block } = await node.advance(transaction(solo, 'bob'));
+    expect(await node.reason(block)).to.include('height 1');
+  });
+
   it('builds within the limits, and leaves out what does not fit the rules', async () => {
     const node = await start();
     const many = Array.from({ length: 12 }, () => transaction(solo, 'bob'));

@@ -63,7 +63,7 @@ describe('after a crash', () => {
     const { blocks, roots } = await reference();
     await fc.assert(
       fc.asyncProperty(
-        fc.array(fc.tuple(fc.nat(9), fc.boolean()), { maxLength: 6 }),
+        fc.array(fc.tuple(fc.nat(9), fc.boolean()), { maxLength: 6, size: 'max' }),
         fc.boolean(),
         async (crashes, checked) => {
           const storage = new Mortal(Infinity, false);

@@ -20,7 +20,7 @@ import { Upkeep } from './upkeep.js';
 
 /** The plugin that serves the role `txpool`. */
 export const txpoolPlugin = definePlugin({
-  name: '@it-chain/plugin-txpool',
+  name: 'txpool',
   version: '1.0.0',
   provides: [TxPool],
   requires: [Storage],

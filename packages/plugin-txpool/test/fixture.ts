@@ -89,6 +89,8 @@ export class PoolFixture {
   /** What a peer answers; throws to fail. */
   peer: (sent: Sent) => Infer<typeof PoolEntries>['entries'] = ({ transactions }) =>
     transactions.map((encoded) => ({ id: idOf(encoded), state: 'pending', code: '', reason: '' }));
+  /** What a peer waits for before it answers. */
+  hold: () => Promise<void> = () => Promise.resolve();
   running: { start(): Promise<void>; stop(): Promise<void> } | undefined;
 
   constructor(config: object = {}, storage = new MemoryStorage()) {
@@ -119,13 +121,13 @@ export class PoolFixture {
     } as unknown as P2p);
     this.context.provide(Transport, {
       sessions: () => Promise.resolve({ sessions: this.sessions.map((nodeId) => ({ nodeId })) }),
-      fetch: ({ peer, kind, body }: Infer<typeof FetchRequest>) =>
-        new Promise((resolve) => {
-          if (kind !== 'transactions') throw new Error(kind);
-          const sent = { peer, transactions: TransactionBatch.decode(body).transactions };
-          this.sent.push(sent);
-          resolve({ body: PoolEntries.encode({ entries: this.peer(sent) }) });
-        }),
+      fetch: async ({ peer, kind, body }: Infer<typeof FetchRequest>) => {
+        if (kind !== 'transactions') throw new Error(kind);
+        const sent = { peer, transactions: TransactionBatch.decode(body).transactions };
+        this.sent.push(sent);
+        await this.hold();
+        return { body: PoolEntries.encode({ entries: this.peer(sent) }) };
+      },
       answer: (request: { requestId: string; body: Uint8Array; errorCode: string }) => {
         this.answered.push(request);
         return Promise.resolve({});

@@ -61,7 +61,7 @@ const step = fc.oneof(
 describe('the order of the pool', () => {
   it('X2: take gives transactions round-robin by sender, and first-in first-out within one sender', async () => {
     await fc.assert(
-      fc.asyncProperty(fc.array(step, { maxLength: 25 }), async (steps) => {
+      fc.asyncProperty(fc.array(step, { maxLength: 40, size: 'max' }), async (steps) => {
         let fixture = await new PoolFixture().start();
         let waiting: Waiting[] = [];
         let height = 0;

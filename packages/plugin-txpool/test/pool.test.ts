@@ -162,6 +162,9 @@ describe('the pool', () => {
     expect(told.map(({ id, code }) => [toHex(id), code])).to.deep.equal([[toHex(idOf(sent)), 'ERR_TX_EXPIRED']]);
     expect(await fixture.take(4)).to.have.length(1);
     expect(await fixture.outcomes(sent)).to.deep.equal(['ERR_TX_EXPIRED']);
+    await fixture.commit(4, []);
+    expect(await fixture.take(5)).to.deep.equal([]);
+    expect((await fixture.pool.status({})).count).to.equal(0);
     await fixture.clock.advance(2_000);
     const again = await fixture.restart();
     expect((await again.pool.get({ ids: [idOf(sent)] })).entries[0]?.code).to.equal('ERR_TX_EXPIRED');
@@ -235,6 +238,34 @@ describe('the pool', () => {
     await fixture.commit(3, [third], false);
     await fixture.clock.advance(6_000);
     expect(await fixture.take(4)).to.deep.equal([]);
+  });
+
+  it('X5: what is committed or of another network by the time it is on disk does not wait', async () => {
+    const fixture = await new PoolFixture().start();
+    const [first, second] = [transaction('a'), transaction('b')];
+    const write = fixture.storage.write.bind(fixture.storage);
+    const during = async (work: () => Promise<void>, sent: Uint8Array): Promise<void> => {
+      fixture.storage.write = async (request) => {
+        fixture.storage.write = write;
+        await work();
+        return write(request);
+      };
+      await fixture.submit(sent);
+    };
+    await during(() => fixture.commit(1, [first]), first);
+    expect(await fixture.take(2)).to.deep.equal([]);
+    await during(async () => {
+      fixture.genesis = genesisOf('two');
+      await fixture.context.tell(P2p.events.founded, {
+        genesis: new Uint8Array(0),
+        founder: false,
+        candidate: new Uint8Array(0),
+      });
+      await settle();
+    }, second);
+    expect((await fixture.pool.get({ ids: [idOf(second)] })).entries[0]?.code).to.equal('ERR_TX_DIFFERENT_NETWORK');
+    const { count, bytes } = await fixture.pool.status({});
+    expect([count, bytes]).to.deep.equal([0, 0]);
   });
 
   it('X5: take gives nothing that is committed, although the event of the block is late', async () => {

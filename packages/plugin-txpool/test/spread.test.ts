@@ -76,6 +76,53 @@ describe('spreading', () => {
     }
   });
 
+  it('waits for the acknowledgement of one batch before it gives the next', async () => {
+    const fixture = await new PoolFixture().start();
+    let open: () => void = () => undefined;
+    const gate = new Promise<void>((resolve) => (open = resolve));
+    let underWay = 0;
+    let most = 0;
+    fixture.hold = async () => {
+      most = Math.max(most, (underWay += 1));
+      await gate;
+      underWay -= 1;
+    };
+    await fixture.connect('bob');
+    for (let more = 0; more < 5; more += 1) await fixture.submit(transaction('a'));
+    await settle();
+    open();
+    await settle();
+    expect(most).to.equal(1);
+    expect(fixture.sent.map(({ transactions }) => transactions.length)).to.deep.equal([1, 4]);
+  });
+
+  it('works on two batches of a peer at once, and tells it to wait with more', async () => {
+    const fixture = await new PoolFixture().start();
+    const write = fixture.storage.write.bind(fixture.storage);
+    let open: () => void = () => undefined;
+    const gate = new Promise<void>((resolve) => (open = resolve));
+    fixture.storage.write = async (request) => {
+      await gate;
+      return write(request);
+    };
+    const ask = (requestId: string): Promise<void> =>
+      fixture.context.tell(Transport.events.asked, {
+        from: 'bob',
+        publicKey: new Uint8Array(32),
+        requestId,
+        kind: 'transactions',
+        body: batch(transaction('a')),
+      });
+    for (const one of ['1', '2', '3']) await ask(one);
+    await settle();
+    expect(fixture.answered.map(({ requestId, errorCode }) => [requestId, errorCode])).to.deep.equal([
+      ['3', 'ERR_PEER_BUSY'],
+    ]);
+    open();
+    await settle();
+    expect(fixture.answered.map(({ requestId }) => requestId).sort()).to.deep.equal(['1', '2', '3']);
+  });
+
   it('never gives a transaction back to the peer it came from, and passes it on to the others after a while', async () => {
     const fixture = await new PoolFixture().start();
     await fixture.connect('bob');
