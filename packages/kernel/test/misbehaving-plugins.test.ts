@@ -1,5 +1,6 @@
 import { expect } from 'chai';
-import { exitCodeOf } from '@it-chain/kernel';
+import type { PluginContext } from '@it-chain/contracts';
+import { exitCodeOf, MemoryBus } from '@it-chain/kernel';
 import { World } from './support/world.js';
 
 /** A role as a plain module writes it: no import, so that another copy of contracts, or none, may have made it. */
@@ -342,6 +343,49 @@ describe('misbehaving plugins (F7)', () => {
       /d-rejects failed: late[^]*c-hangs did not finish[^]*b-throws failed: boom/,
     );
     expect(await node.stop()).to.equal(errors);
+  });
+
+  it('one that opens a door or the bus too late finds it closed again', async () => {
+    const closed: string[] = [];
+    const late = <T>(name: string, made: T): Promise<T> =>
+      new Promise((resolve) => {
+        const timer = setInterval(() => {
+          if (!gone) return;
+          clearInterval(timer);
+          closed.push(`${name} opened`);
+          resolve(made);
+        }, 1);
+      });
+    let gone = false;
+    const door = {
+      name: 'door',
+      version: '1.0.0',
+      api: 1,
+      setup: (context: PluginContext) => {
+        context.onAccept(() => late('door', () => Promise.resolve(void closed.push('door closed'))));
+      },
+    };
+    const bus = {
+      name: 'bus',
+      version: '1.0.0',
+      api: 1,
+      setup: (context: PluginContext) => {
+        const made = new MemoryBus();
+        const close = made.close.bind(made);
+        made.close = () => close().then(() => void closed.push('bus closed'));
+        context.provideBus(() => late('bus', made));
+      },
+    };
+    const timeouts = { startMs: 50, stopMs: 500 };
+    expect(await world.refused({ config: { plugins: [{ use: door }], timeouts } })).to.include({
+      code: 'ERR_PLUGIN_TIMEOUT',
+    });
+    expect(await world.refused({ bus: undefined, config: { plugins: [{ use: bus }], timeouts } })).to.include({
+      code: 'ERR_PLUGIN_TIMEOUT',
+    });
+    gone = true;
+    while (closed.length < 4) await new Promise((resolve) => setImmediate(resolve));
+    expect(closed).to.have.members(['door opened', 'door closed', 'bus opened', 'bus closed']);
   });
 
   it('one that tells its health with nonsense, or emits before the bus is open, does not end the node', async () => {

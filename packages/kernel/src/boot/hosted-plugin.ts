@@ -70,8 +70,12 @@ export class HostedPlugin {
   async accept(): Promise<void> {
     const { startMs } = this.loaded.config.timeouts;
     for (const open of this.binding.accepts) {
-      const close = await this.run('accept', startMs, open);
-      if (typeof close === 'function') this.undo.push(`closing of the doors of plugin ${this.name}`, close);
+      const opening = Promise.resolve().then(open);
+      // Noted when it opens, in time or too late: a door that opens after the limit is closed at once.
+      const noted = opening.then((close) => {
+        if (typeof close === 'function') this.undo.push(`closing of the doors of plugin ${this.name}`, close);
+      });
+      await this.run('accept', startMs, () => noted);
     }
   }
 

@@ -7,6 +7,8 @@ interface Undo {
   readonly run: () => void | Promise<void>;
 }
 
+/** Limit of what is undone after everything else was, in ms. */
+const LATE_MS = 5_000;
 /** Time that every step still has after one that hangs, in ms. */
 const RESERVE_MS = 250;
 
@@ -20,9 +22,14 @@ export class UndoStack {
     this.#clock = clock;
   }
 
-  /** Notes how to undo what was just done, or is about to be. */
+  /** Notes how to undo what was just done, or is about to be. What comes after {@link run} was called is undone at once. */
   push(name: string, run: () => void | Promise<void>): void {
-    this.#undos.push({ name, run });
+    if (this.#running === undefined) {
+      this.#undos.push({ name, run });
+      return;
+    }
+    // The start was given up while this was under way; its errors have nobody to go to any more.
+    void this.#runOne({ name, run }, LATE_MS, []);
   }
 
   /** Undoes everything, last first, within `limitMs` in all; gives what went wrong. A second call gives the first's result. */

@@ -48,7 +48,6 @@ export class BusStage implements Stage {
     for (const life of lives) await life.setup();
     const bus = await this.#open(lives);
     this.#bus = bus;
-    this.undo.push('closing of the bus', () => bus.close());
     await this.#bindIdentity(bus);
     this.container.register(TOKENS.bus, { useValue: bus });
     this.container.register(TOKENS.plugins, { useValue: lives });
@@ -106,12 +105,13 @@ export class BusStage implements Stage {
         hint: 'keep one of them',
       });
     }
-    if (given !== undefined) return given;
+    if (given !== undefined) return this.#noted(Promise.resolve(given));
     const { startMs } = this.loaded.config.timeouts;
     if (provider !== undefined) {
       // The filter above chose a life whose plugin gave this function.
       const open = provider.binding.openBus ?? (() => Promise.reject(new Error('no bus was provided')));
-      return checkBus(provider.name, await provider.run('openBus', startMs, open));
+      const opening = this.#noted(Promise.resolve().then(open));
+      return checkBus(provider.name, await provider.run('openBus', startMs, () => opening));
     }
     const { url } = this.loaded.config.bus;
     if (url === undefined || connectBus === undefined) {
@@ -126,13 +126,21 @@ export class BusStage implements Stage {
   async #connect(url: string, limitMs: number, connect: () => Promise<Bus>): Promise<Bus> {
     const place = url.replace(/\/\/[^@/]*@/, '//***@');
     try {
-      const result = await this.lifeline.race(withLimit(connect(), limitMs, this.clock));
+      const result = await this.lifeline.race(withLimit(this.#noted(connect()), limitMs, this.clock));
       if ('value' in result) return result.value;
     } catch (cause) {
       if (isItChainError(cause)) throw cause;
       throw failure('ERR_BUS_UNREACHABLE', `the broker ${place} cannot be reached: ${messageOf(cause)}`, { cause });
     }
     throw failure('ERR_BUS_UNREACHABLE', `the broker ${place} did not answer within ${String(limitMs)} ms`);
+  }
+
+  /** A bus is closed with the node, also one that opens after its limit. */
+  async #noted(opening: Promise<Bus>): Promise<Bus> {
+    const bus = (await opening) as Partial<Bus> | undefined;
+    this.undo.push('closing of the bus', () => bus?.close?.());
+    // What is no bus is refused by the caller.
+    return bus as Bus;
   }
 
   async #bindIdentity(bus: Bus): Promise<void> {
