@@ -1,0 +1,152 @@
+import { expect } from 'chai';
+import {
+  failure,
+  sameBytes,
+  sha256,
+  utf8,
+  type Application,
+  type ApplicationWrite,
+  type ExecuteAnswer,
+  type ExecuteRequest,
+  type Infer,
+  type QueryAnswer,
+  type QueryRequest,
+  type Receipt,
+  type Served,
+  type Storage,
+} from '@it-chain/contracts';
+import { MemoryStorage, testApplication } from '@it-chain/testkit';
+import { failuresOf } from './failures-of.js';
+
+const ROOT = utf8('root');
+const EMPTY = sha256(utf8('empty'));
+
+/** A right application: adds up numbers, one byte each. The root is the hash of the sum. */
+class Adder implements Served<typeof Application> {
+  constructor(readonly storage: Served<typeof Storage>) {}
+
+  info() {
+    return Promise.resolve({ name: 'adder/1', emptyRoot: EMPTY });
+  }
+
+  check({ transactions }: { readonly transactions: readonly { readonly payload: Uint8Array }[] }) {
+    const verdicts = transactions.map(({ payload }) => ({ ok: payload.length === 3, code: 'ERR_ADDER', reason: '' }));
+    return Promise.resolve({ verdicts });
+  }
+
+  async sumAt(root: Uint8Array): Promise<number> {
+    const { values } = await this.storage.read({ namespace: 'app', keys: [ROOT] });
+    const stored = values[0]?.value;
+    const sum = stored === undefined ? 0 : Number(Buffer.from(stored).toString());
+    if (!sameBytes(this.rootOf(sum), root)) throw failure('ERR_KV_STALE_ROOT', 'another root', { retryable: true });
+    return sum;
+  }
+
+  rootOf(sum: number): Uint8Array {
+    return sum === 0 ? EMPTY : sha256(utf8(`${sum}`));
+  }
+
+  async execute({ transactions, previousRoot }: Infer<typeof ExecuteRequest>): Promise<ExecuteAnswer> {
+    let sum = await this.sumAt(previousRoot);
+    const before = sum;
+    const receipts = transactions.map(({ id, payload }): Receipt => {
+      const [first, second, third] = payload;
+      const fine = payload.length === 3 && first === 1 && second === 2 && third !== undefined && third > 0;
+      if (fine) sum += third;
+      return { id, code: fine ? 0 : 1, output: new Uint8Array(0), message: '' };
+    });
+    const writes: ApplicationWrite[] = sum === before ? [] : [{ key: ROOT, value: utf8(`${sum}`) }];
+    return { receipts, root: this.rootOf(sum), writes };
+  }
+
+  async query({ root }: Infer<typeof QueryRequest>): Promise<QueryAnswer> {
+    const sum = await this.sumAt(root);
+    return { found: sum > 0, data: utf8(`${sum}`), proof: new Uint8Array(0), code: 0 };
+  }
+}
+
+/** Writes at once what it should only answer. */
+class WritesItself extends Adder {
+  override async execute(request: Infer<typeof ExecuteRequest>): Promise<ExecuteAnswer> {
+    const answer = await super.execute(request);
+    await new Committer(this.storage).commit(answer.writes);
+    return answer;
+  }
+}
+
+/** Fails on what it cannot read. */
+class Throws extends Adder {
+  override execute(request: Infer<typeof ExecuteRequest>): Promise<ExecuteAnswer> {
+    if (request.transactions.some(({ payload }) => payload.length !== 3)) throw new Error('cannot read this');
+    return super.execute(request);
+  }
+}
+
+/** Counts what it has executed so far into the root. */
+class Counts extends Adder {
+  #runs = 0;
+  override async execute(request: Infer<typeof ExecuteRequest>): Promise<ExecuteAnswer> {
+    this.#runs += 1;
+    const answer = await super.execute(request);
+    return { ...answer, receipts: answer.receipts.map((receipt) => ({ ...receipt, message: `run ${this.#runs}` })) };
+  }
+}
+
+/** Leaves out the receipts of what it refused. */
+class DropsReceipts extends Adder {
+  override async execute(request: Infer<typeof ExecuteRequest>): Promise<ExecuteAnswer> {
+    const answer = await super.execute(request);
+    return { ...answer, receipts: answer.receipts.filter((receipt) => receipt.code === 0) };
+  }
+}
+
+/** Answers at the present state, whatever root it is asked at. */
+class IgnoresRoot extends Adder {
+  override async sumAt(): Promise<number> {
+    const { values } = await this.storage.read({ namespace: 'app', keys: [ROOT] });
+    return Number(Buffer.from(values[0]?.value ?? utf8('0')).toString());
+  }
+}
+
+class Committer {
+  constructor(readonly storage: Served<typeof Storage>) {}
+  async commit(writes: readonly ApplicationWrite[]): Promise<void> {
+    const all = writes.map((write) => ({ namespace: 'app' as const, ...write }));
+    await this.storage.write({ writes: all, when: [], sync: true, writer: '', sequence: 0 });
+  }
+}
+
+const over = (make: (storage: MemoryStorage) => Adder) => () => {
+  testApplication(() => {
+    const storage = new MemoryStorage();
+    const committer = new Committer(storage);
+    return Promise.resolve({
+      application: make(storage),
+      commit: (writes) => committer.commit(writes),
+      restart: () => Promise.resolve(make(storage)),
+      payloads: [1, 2, 3, 4].map((number) => new Uint8Array([1, 2, number])),
+      question: { path: 'sum', data: new Uint8Array(0) },
+      dispose: () => Promise.resolve(),
+    });
+  });
+};
+
+describe(
+  'a right application',
+  over((storage) => new Adder(storage)),
+);
+
+describe('the application suite', () => {
+  for (const [what, make, promise] of [
+    ['writes what it should only answer', (storage: MemoryStorage) => new WritesItself(storage), 'A2'],
+    ['fails on what it cannot read', (storage: MemoryStorage) => new Throws(storage), 'A4'],
+    ['is no function of its input', (storage: MemoryStorage) => new Counts(storage), 'A2'],
+    ['leaves out receipts', (storage: MemoryStorage) => new DropsReceipts(storage), 'A3'],
+    ['ignores the root it is asked at', (storage: MemoryStorage) => new IgnoresRoot(storage), 'A5'],
+  ] as const) {
+    it(`finds one that ${what}`, async () => {
+      const { failed } = await failuresOf(over(make));
+      expect(failed.some((title) => title.startsWith(`${promise}:`))).to.equal(true, failed.join('; '));
+    });
+  }
+});
