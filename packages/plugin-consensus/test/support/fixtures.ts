@@ -100,7 +100,19 @@ export function tipAfter(tip: ChainTip, block: Block): ChainTip {
     proposer: header.proposer,
     proposerSequence: header.proposerSequence,
     validators: tip.nextValidators,
+    nextValidators: setAfter(tip, block),
   };
+}
+
+/** A transaction `members=2,0,5` makes these the validators from two heights later on, in the order of joining. */
+function setAfter(tip: ChainTip, block: Block): ValidatorSet {
+  for (const transaction of block.transactions) {
+    const text = Buffer.from(transaction).toString();
+    if (!text.startsWith('members=')) continue;
+    const members = text.split(';')[0]?.slice('members='.length).split(',').map(Number) ?? [];
+    return { validators: members.map((sequence) => ({ publicKey: keyOf(sequence), sequence })) };
+  }
+  return tip.nextValidators;
 }
 
 /** A "signature" that the in-test network takes for valid: the machine never looks at it. */

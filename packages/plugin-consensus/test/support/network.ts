@@ -1,4 +1,4 @@
-import { sameBytes, toHex, utf8, type Block, type Certificate, type ChainTip } from '@it-chain/contracts';
+import { quorumOf, sameBytes, toHex, utf8, type Block, type Certificate, type ChainTip } from '@it-chain/contracts';
 import type { Effect, Input, LogRecord, TimerName } from '../../dist/machine/interface.js';
 import { step } from '../../dist/machine/machine.js';
 import { decodeMessage, encodeMessage, type ConsensusMessage, type SignedVote } from '../../dist/machine/messages.js';
@@ -82,6 +82,8 @@ export class TestNetwork {
   constructor(
     readonly n: number,
     readonly seed: number,
+    /** Validators at the start; the others follow until a transaction makes them members. */
+    readonly founders = n,
   ) {
     this.random = new Random(seed);
     for (let index = 0; index < n; index += 1) {
@@ -90,7 +92,7 @@ export class TestNetwork {
         state: createState(optionsOf(index)),
         log: [],
         chain: [],
-        tips: [genesisTip(n)],
+        tips: [genesisTip(founders)],
         alive: false,
         life: 0,
         timers: new Map(),
@@ -365,10 +367,13 @@ export class TestNetwork {
   }
 
   #noteCommit(height: number, round: number, digest: string, signer: string): void {
+    // V(height) as any node knows it: that they agree is checked by agreement.
+    const set = this.nodes.find(({ tips }) => tips.length >= height)?.tips[height - 1]?.validators;
+    if (set?.validators.some(({ publicKey }) => toHex(publicKey) === signer) !== true) return;
     const slot = `${height}/${round}/${digest}`;
     const signers = this.#commits.get(slot) ?? new Set<string>();
     this.#commits.set(slot, signers.add(signer));
-    if (signers.size < this.node(0).state.members.q) return;
+    if (signers.size < quorumOf(set.validators.length)) return;
     const known = this.decided.get(height);
     if (known !== undefined && known !== digest) throw new Error(`seed ${this.seed}: two certificates at ${height}`);
     this.decided.set(height, digest);
