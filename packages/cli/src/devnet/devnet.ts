@@ -67,12 +67,13 @@ export class Devnet {
     const known = existsSync(join(first.options.dir, 'data', 'node.key'));
     if (known) {
       // They know each other and must not wait for one another: a quorum of them may be needed at once.
-      await this.#step('start all', () => Promise.all(this.nodes.map((node) => this.#launch(node))), signal);
+      await this.#launch('start all', this.nodes, signal);
     } else {
-      await this.#step(`start ${first.options.name}`, () => this.#launch(first), signal);
+      await this.#launch(`start ${first.options.name}`, [first], signal);
+      if (others.length > 0) await this.#launch('start the others', others, signal);
     }
     for (const node of others) {
-      if (!known) await this.#step(`start ${node.options.name}`, () => this.#launch(node), signal);
+      if (signal.aborted) return;
       const { role } = await node.client.status();
       if (role === 'validator' || role === 'learner') continue;
       await this.#step(`${node.options.name} joins`, () => this.#join(node, first, signal), signal);
@@ -91,9 +92,10 @@ export class Devnet {
     await Promise.all(this.nodes.map((node) => node.stop()));
   }
 
-  async #launch(node: DevnetNode): Promise<void> {
-    await node.start();
-    this.#events.onNode(node);
+  /** Starts processes side by side, and tells them in their order. */
+  async #launch(what: string, nodes: readonly DevnetNode[], signal: AbortSignal): Promise<void> {
+    const started = await this.#step(what, () => Promise.all(nodes.map((node) => node.start())), signal);
+    if (started) for (const node of nodes) this.#events.onNode(node);
   }
 
   async #join(node: DevnetNode, member: DevnetNode, signal: AbortSignal): Promise<void> {
@@ -152,9 +154,9 @@ export class Devnet {
     );
   }
 
-  /** Runs a step; a child that ends meanwhile fails it at once. */
-  async #step<T>(what: string, work: () => Promise<T>, signal: AbortSignal): Promise<void> {
-    if (signal.aborted) return;
+  /** Runs a step; a child that ends meanwhile fails it at once. False where it was stopped in the middle. */
+  async #step<T>(what: string, work: () => Promise<T>, signal: AbortSignal): Promise<boolean> {
+    if (signal.aborted) return false;
     const began = performance.now();
     const died = this.firstEnd().then(({ name, how }) => {
       throw failure('ERR_DEVNET_FAILED', `${name} ended (${how}) while the devnet came up`, {
@@ -166,9 +168,13 @@ export class Devnet {
     const working = work();
     working.catch(() => undefined);
     await Promise.race([working, died, stopped(signal)]);
+    if (stopping(signal)) return false;
     this.#events.onStep(what, Math.round(performance.now() - began));
+    return true;
   }
 }
+
+const stopping = (signal: AbortSignal): boolean => signal.aborted;
 
 function stopped(signal: AbortSignal): Promise<void> {
   return new Promise((resolve) => {

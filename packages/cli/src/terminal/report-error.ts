@@ -29,9 +29,9 @@ export interface ReportOptions {
 export function reportError(error: unknown, options: ReportOptions, io: Io): number {
   const known = isItChainError(error);
   const code = known ? error.code : codeOf(error);
-  const entry = (errorCatalogue as Readonly<Record<string, { when: string; fix: string } | undefined>>)[code];
+  const entry = entryOf(code);
   const message = messageOf(error);
-  const hint = (known ? error.hint : undefined) ?? entry?.fix ?? 'Run it again with --verbose and read the log.';
+  const hint = hintOf(error) ?? entry?.fix ?? 'Run it again with --verbose and read the log.';
   const exit = exitCode(error);
   if (options.json) {
     io.err(`${JSON.stringify({ error: { code, message, hint, exit } })}\n`);
@@ -41,6 +41,21 @@ export function reportError(error: unknown, options: ReportOptions, io: Io): num
   }
   if (options.verbose && error instanceof Error) io.err(`${error.stack ?? ''}\n${causes(error)}`);
   return exit;
+}
+
+/** What to do about it, as the innermost cause that knows says: a plugin that failed knows less than why it failed. */
+function hintOf(error: unknown): string | undefined {
+  let hint: string | undefined;
+  let current: unknown = error;
+  for (let depth = 0; depth < 5 && isItChainError(current); depth += 1) {
+    hint = current.hint ?? (depth === 0 ? undefined : entryOf(current.code)?.fix) ?? hint;
+    current = current.cause;
+  }
+  return hint;
+}
+
+function entryOf(code: string): { readonly when: string; readonly fix: string } | undefined {
+  return (errorCatalogue as Readonly<Record<string, { when: string; fix: string } | undefined>>)[code];
 }
 
 function codeOf(error: unknown): string {
