@@ -100,16 +100,22 @@ export class PeerSession {
     this.#read('bulk', this.#link.bulk);
   }
 
+  /** True where so many bytes more fit into the budget of the peer. */
+  hasRoom(lane: Lane, bytes: number): boolean {
+    const all = this.#limits.sendBytes;
+    return this.sendBytes + bytes <= (lane === 'control' ? all : all - Math.floor(all / 8));
+  }
+
   /**
    * Queues a message. False where the budget of the peer is used up; a control message past it ends the session,
    * because a peer without votes is no peer. `urgent` lets small bulk messages use the share of control.
    */
   send(lane: Lane, message: EncodedMessage, urgent = false): boolean {
     if (this.#closed) return false;
-    const all = this.#limits.sendBytes;
-    const budget = lane === 'control' || urgent ? all : all - Math.floor(all / 8);
-    if (this.sendBytes + message.bytes > budget) {
-      if (lane === 'control') this.close('ERR_PEER_BUSY', `more than ${all} bytes wait for this peer`);
+    if (!this.hasRoom(urgent ? 'control' : lane, message.bytes)) {
+      if (lane === 'control') {
+        this.close('ERR_PEER_BUSY', `more than ${this.#limits.sendBytes} bytes wait for this peer`);
+      }
       return false;
     }
     this.#lanes[lane].push(message.frames);

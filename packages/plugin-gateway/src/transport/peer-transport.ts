@@ -162,9 +162,12 @@ export class PeerTransport implements Transport {
     const { peers, kind, body, lane } = request;
     this.#checkSize(body);
     const sessions = peers.length === 0 ? this.#table.all() : [...new Set(peers)].map((id) => this.#table.get(id));
+    // Nothing is encoded for peers that cannot take it; a full control lane is for the session to judge.
+    const able = sessions.filter((session) => lane === 'control' || session?.hasRoom(lane, body.length) === true);
+    if (able.length === 0) return Promise.resolve({ peers: 0 });
     const head = { type: 'message', kind, id: 0, timeoutMs: 0, errorCode: '', errorMessage: '' } as const;
     const message = encodeMessage(head, body);
-    const reached = sessions.filter((session) => session?.send(lane, message) === true);
+    const reached = able.filter((session) => session?.send(lane, message) === true);
     return Promise.resolve({ peers: reached.length });
   }
 
