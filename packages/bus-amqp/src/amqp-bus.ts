@@ -2,6 +2,7 @@ import type { Options } from 'amqplib';
 import {
   failure,
   hasCode,
+  isItChainError,
   messageOf,
   type Bus,
   type BusState,
@@ -25,6 +26,8 @@ import { Requests } from './requests.js';
 import { RoleBinding } from './role-binding.js';
 import { SeenIds } from './seen-ids.js';
 import { Session } from './session.js';
+import { createSignal } from './signal.js';
+import { TaskQueues } from './task-queues.js';
 import { Topology } from './topology.js';
 import { WorkBinding } from './work-binding.js';
 
@@ -32,8 +35,6 @@ import { WorkBinding } from './work-binding.js';
 const MAX_UNDRAINED = 1_000;
 /** How long a role whose old queue lingers in the broker is asked for before somebody is told. */
 const TAKEN_LIMIT_MS = 15_000;
-/** Task addresses whose queues this bus declares again after a lost connection. */
-const MAX_TASK_ADDRESSES = 1_000;
 
 /** What an {@link AmqpBus} needs. */
 export interface AmqpBusDependencies {
@@ -55,7 +56,7 @@ export class AmqpBus implements Bus {
   readonly #outbox: Outbox;
   readonly #requests: Requests;
   readonly #bindings = new Set<Binding>();
-  readonly #taskAddresses = new Map<string, Promise<void>>();
+  readonly #tasks: TaskQueues;
   #session: Session | undefined;
   #closing: Promise<void> | undefined;
   readonly #closed = new AbortController();
@@ -72,6 +73,7 @@ export class AmqpBus implements Bus {
     this.#metrics = dependencies.metrics;
     this.#prefix = dependencies.prefix;
     this.#topology = new Topology(settings);
+    this.#tasks = new TaskQueues({ topology: this.#topology });
     this.#outbox = new Outbox(settings, { metrics: this.#metrics });
     this.#requests = new Requests(settings, { topology: this.#topology, clock: this.#clock, prefix: this.#prefix });
   }
@@ -185,9 +187,11 @@ export class AmqpBus implements Bus {
     this.#requireSize(address, body);
     const copy = Buffer.from(body);
     const properties = this.#lasting(address, meta);
-    const known = this.#taskAddresses.get(address);
-    if (known === undefined) await this.#learnTaskAddress(address);
-    else await known;
+    try {
+      await this.#tasks.ensure(address, this.#session);
+    } catch (error) {
+      throw this.#named(error);
+    }
     this.#requireOpen();
     return this.#outbox.send('', this.#topology.taskQueue(address), copy, properties);
   }
@@ -309,11 +313,13 @@ export class AmqpBus implements Bus {
   }
 
   async #connect(): Promise<void> {
-    let session: Session | undefined;
-    const onLost = (why: string): void => {
-      if (session !== undefined && session === this.#session) this.#onLost(why);
-    };
-    session = await Session.open(this.#settings, { log: this.#log, onLost });
+    const session = await Session.open(this.#settings, {
+      log: this.#log,
+      // One that is lost while it is being set up is not in use yet: the error of the setup tells it.
+      onLost: (lost, why) => {
+        if (lost === this.#session) this.#onLost(why);
+      },
+    });
     try {
       session.direct.on('drain', () => {
         this.#undrained = 0;
@@ -321,7 +327,7 @@ export class AmqpBus implements Bus {
       this.#undrained = 0;
       await session.declare((channel) => this.#topology.declareShared(channel));
       await this.#requests.resume(session);
-      await this.#declareTasks(session);
+      await this.#tasks.resume(session);
       for (const binding of this.#bindings) await this.#attachAgain(binding, session);
       if (session.isLost) throw new Error('the connection was lost while it was being set up');
     } catch (error) {
@@ -352,7 +358,7 @@ export class AmqpBus implements Bus {
 
   async #reconnect(): Promise<void> {
     const { reconnectMinMs, reconnectMaxMs } = this.#settings;
-    for (let limit = reconnectMinMs; this.#closing === undefined; limit = Math.min(limit * 2, reconnectMaxMs)) {
+    for (let limit = reconnectMinMs; ; limit = Math.min(limit * 2, reconnectMaxMs)) {
       // Full jitter: many nodes that lost one broker do not come back in step.
       await this.#clock.sleep(Math.random() * limit, this.#closed.signal);
       if (this.#closing !== undefined) return;
@@ -393,34 +399,6 @@ export class AmqpBus implements Bus {
         this.#log.error('a role cannot be served again after the connection was lost', { reason: messageOf(error) });
       }
     }
-  }
-
-  async #learnTaskAddress(address: string): Promise<void> {
-    if (this.#taskAddresses.size >= MAX_TASK_ADDRESSES) {
-      throw failure('ERR_BUS_FULL', `this bus sends to ${MAX_TASK_ADDRESSES} task addresses already`);
-    }
-    const session = this.#session;
-    // Without a connection the reconnect declares it, before anything is sent.
-    const declared = session === undefined ? Promise.resolve() : this.#declareTask(session, address);
-    this.#taskAddresses.set(address, declared);
-    try {
-      await declared;
-    } catch (error) {
-      if (session?.isLost === true) return;
-      this.#taskAddresses.delete(address);
-      throw this.#named(error);
-    }
-  }
-
-  async #declareTasks(session: Session): Promise<void> {
-    for (const address of this.#taskAddresses.keys()) {
-      await this.#declareTask(session, address);
-      this.#taskAddresses.set(address, Promise.resolve());
-    }
-  }
-
-  async #declareTask(session: Session, address: string): Promise<void> {
-    await session.declare((channel) => channel.assertQueue(this.#topology.taskQueue(address), this.#topology.tasks()));
   }
 
   async #waitForSession(address: string, timeoutMs: number, signal: AbortSignal | undefined): Promise<number> {
@@ -465,7 +443,7 @@ export class AmqpBus implements Bus {
   }
 
   #named(error: unknown): unknown {
-    if (hasCode(error, 'ERR_ROLE_TAKEN')) return error;
+    if (isItChainError(error)) return error;
     const reason = redacted(messageOf(error), this.#settings);
     return failure('ERR_BUS_UNREACHABLE', `the broker at ${placeOf(this.#settings)} refused a declaration: ${reason}`);
   }
@@ -484,17 +462,4 @@ export class AmqpBus implements Bus {
       `a body of ${body.length} bytes for ${address}; the bus carries ${maxMessageBytes}`,
     );
   }
-}
-
-interface Signal {
-  readonly promise: Promise<void>;
-  readonly resolve: () => void;
-}
-
-function createSignal(): Signal {
-  let resolve = (): void => undefined;
-  const promise = new Promise<void>((done) => {
-    resolve = done;
-  });
-  return { promise, resolve };
 }

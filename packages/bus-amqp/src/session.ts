@@ -16,7 +16,7 @@ export class Session {
   readonly #publishing: ChannelModel;
   readonly #consuming: ChannelModel;
   readonly #log: Log;
-  readonly #onLost: (why: string) => void;
+  readonly #onLost: (session: Session, why: string) => void;
   #lost = false;
   #blocked = false;
 
@@ -28,7 +28,7 @@ export class Session {
       direct: Channel;
       fast: Channel;
     },
-    dependencies: { readonly log: Log; readonly onLost: (why: string) => void },
+    dependencies: { readonly log: Log; readonly onLost: (session: Session, why: string) => void },
   ) {
     this.#publishing = parts.publishing;
     this.#consuming = parts.consuming;
@@ -42,7 +42,7 @@ export class Session {
   /** Opens both connections and the shared channels. Throws what the library throws. */
   static async open(
     settings: Settings,
-    dependencies: { readonly log: Log; readonly onLost: (why: string) => void },
+    dependencies: { readonly log: Log; readonly onLost: (session: Session, why: string) => void },
   ): Promise<Session> {
     const opened: ChannelModel[] = [];
     let early: string | undefined;
@@ -125,7 +125,7 @@ export class Session {
     this.#lost = true;
     // Half a session is none: the other connection goes too, and the broker deletes what was exclusive to it.
     void ignoreErrors([this.#publishing.close(), this.#consuming.close()]);
-    this.#onLost(why);
+    this.#onLost(this, why);
   }
 
   #watchBlocking(): void {

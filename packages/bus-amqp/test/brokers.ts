@@ -13,6 +13,8 @@ import { FlakyProxy } from './flaky-proxy.js';
 export interface Broker {
   readonly url?: string;
   readonly socketPath?: string;
+  /** Past the proxy, for somebody who stays connected meanwhile. */
+  readonly directUrl?: string;
   restart(whileDown?: () => Promise<void>): Promise<void>;
   stop(): Promise<void>;
 }
@@ -64,6 +66,7 @@ export async function behindProxy(url: string): Promise<Broker> {
   target.port = String(proxy.port);
   return {
     url: target.href,
+    directUrl: url,
     restart: async (whileDown) => {
       await proxy.cut();
       await whileDown?.();

@@ -132,10 +132,10 @@ describe('identity', () => {
     });
 
     it('is served by one process only', async () => {
-      const { serve } = await open();
+      const again = await open();
       const bus = buses[0];
       expect(bus).to.not.equal(undefined);
-      if (bus !== undefined) expect(await codeOf(serve(bus))).to.equal('ERR_ROLE_TAKEN');
+      if (bus !== undefined) expect(await codeOf(again.serve(bus))).to.equal('ERR_ROLE_TAKEN');
     });
   });
 

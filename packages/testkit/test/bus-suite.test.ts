@@ -116,12 +116,12 @@ const broken: Record<string, { readonly promise: string; readonly make: (broker:
     promise: 'B3',
     make: (broker) =>
       wrap(broker, {
-        request:
-          (bus) =>
-          (role, address, body, { signal, ...options }: RequestOptions) => {
-            void signal;
-            return bus.request(role, address, body, { ...options, timeoutMs: Math.min(options.timeoutMs, 200) });
-          },
+        request: (bus) => (role, address, body, options: RequestOptions) =>
+          bus.request(role, address, body, {
+            ...options,
+            signal: undefined,
+            timeoutMs: Math.min(options.timeoutMs, 200),
+          }),
       }),
   },
   'lets a second provider take the role over': {
@@ -183,7 +183,8 @@ function wrap(broker: MemoryBroker, patch: Patch): Bus {
   return new Proxy<Bus>(bus, {
     get: (_target, method: keyof Bus) => {
       const replace = patch[method] as ((bus: Bus) => unknown) | undefined;
-      const found: unknown = replace === undefined ? bus[method] : replace(bus);
+      if (replace !== undefined) return replace(bus);
+      const found: unknown = Reflect.get(bus, method);
       return typeof found === 'function' ? (found.bind(bus) as unknown) : found;
     },
   });

@@ -67,6 +67,11 @@ function common(
   return { name, help, labelNames: [...labels], registers: [registry] };
 }
 
-function known<M>(registry: client.Registry, name: string): M | undefined {
-  return registry.getSingleMetric(name) as M | undefined;
+function known<Kind extends client.Counter | client.Gauge | client.Histogram>(
+  registry: client.Registry,
+  name: string,
+): Kind | undefined {
+  // One name has one kind: asking for another one is a mistake of the caller that its first use shows.
+  const found: unknown = registry.getSingleMetric(name);
+  return found as Kind | undefined;
 }

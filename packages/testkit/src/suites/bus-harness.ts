@@ -31,7 +31,7 @@ export interface BusSupport {
 export interface BusBench extends BusUnderTest {
   readonly maxMessageBytes: number;
   /** Waits until the condition holds; fails with `what` after a generous limit. */
-  until(what: string, condition: () => boolean): Promise<void>;
+  readonly until: (what: string, condition: () => boolean) => Promise<void>;
 }
 
 /** One test of the suite. */
@@ -88,7 +88,7 @@ export const text = (body: Uint8Array): string =>
 /** A promise that is settled from outside. */
 export interface Gate {
   readonly opened: Promise<void>;
-  open(): void;
+  readonly open: () => void;
 }
 export function createGate(): Gate {
   let open = (): void => undefined;

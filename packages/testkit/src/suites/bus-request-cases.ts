@@ -64,7 +64,7 @@ const answers: BusCase[] = [
           caught = error;
         }
         expect(caught).to.have.property('code', 'ERR_INTERNAL');
-        expect(String((caught as Error).message)).to.not.contain('secret');
+        expect((caught as Error).message).to.not.contain('secret');
       }
     },
   },
