@@ -31,14 +31,14 @@ export interface ServedNode {
 }
 
 /** Serves the client API of a fake node; `listen` makes it come back at an address it had. */
-export async function serveNode(node: FakeNode, listen = '127.0.0.1:0'): Promise<ServedNode> {
+export async function serveNode(node: FakeNode, listen = '127.0.0.1:0', config: object = {}): Promise<ServedNode> {
   const dataDir = await mkdtemp(join(tmpdir(), 'it-chain-client-'));
   const context = new FakeContext({ config: {}, dataDir, seed: 'fake-node' });
   const events = new EventFeed();
   node.onEvent = (name, body) => {
     events.tell({ name, body, timestamp: Date.now() });
   };
-  const api = await startClientApi(ApiConfig.parse({ listen, pollMs: 20 }), {
+  const api = await startClientApi(ApiConfig.parse({ listen, pollMs: 20, ...config }), {
     context: {
       log: context.log,
       clock: systemClock,

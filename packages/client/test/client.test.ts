@@ -1,4 +1,9 @@
+import 'reflect-metadata';
+import { KeyObject, webcrypto } from 'node:crypto';
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { createServer } from 'node:net';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
 import { type AddressInfo } from 'node:net';
 import {
   Certificate,
@@ -23,6 +28,7 @@ import {
   verifyTransactionProof,
 } from '@it-chain/client';
 import { FakeNode } from '@it-chain/testkit';
+import { SubjectAlternativeNameExtension, X509CertificateGenerator } from '@peculiar/x509';
 import { expect } from 'chai';
 import { serveNode, type ServedNode } from './serve-node.js';
 
@@ -35,6 +41,23 @@ async function codeOf(work: Promise<unknown>): Promise<string> {
     (cause: unknown) => cause,
   );
   return isItChainError(error) ? error.code : `not a coded error: ${String(error)}`;
+}
+
+/** A certificate of its own for localhost. */
+async function certificate(): Promise<{ cert: string; key: string; dir: string }> {
+  const dir = mkdtempSync(join(tmpdir(), 'it-chain-tls-'));
+  const [cert, key] = [join(dir, 'cert.pem'), join(dir, 'key.pem')];
+  const algorithm = { name: 'ECDSA', namedCurve: 'P-256', hash: 'SHA-256' };
+  const keys = await webcrypto.subtle.generateKey(algorithm, true, ['sign', 'verify']);
+  const made = await X509CertificateGenerator.createSelfSigned({
+    name: 'CN=localhost',
+    keys,
+    signingAlgorithm: algorithm,
+    extensions: [new SubjectAlternativeNameExtension([{ type: 'dns', value: 'localhost' }])],
+  });
+  writeFileSync(cert, `${made.toString('pem')}\n`);
+  writeFileSync(key, KeyObject.from(keys.privateKey).export({ format: 'pem', type: 'pkcs8' }));
+  return { cert, key, dir };
 }
 
 describe('client', () => {
@@ -232,6 +255,24 @@ describe('client', () => {
     expect(await codeOf(other.status({ timeoutMs: 2_000 }))).to.be.oneOf(['ERR_CLI_CANNOT_CONNECT', 'ERR_CLI_TIMEOUT']);
     other.close();
     web.close();
+  });
+
+  it('speaks TLS, and refuses a certificate that it was not told to trust', async () => {
+    const { cert, key, dir } = await certificate();
+    const secure = await serveNode(node, '127.0.0.1:0', { tls: { cert, key } });
+    const trusting = createClient({ address: secure.address, tls: { ca: cert, serverName: 'localhost' } });
+    expect((await trusting.status()).nodeId).to.equal(node.nodeId);
+    trusting.close();
+    for (const tls of [{ serverName: 'localhost' }, { ca: cert, serverName: 'elsewhere' }, undefined]) {
+      const other = createClient({ address: secure.address, tls });
+      expect(await codeOf(other.status({ timeoutMs: 3_000 }))).to.be.oneOf([
+        'ERR_CLI_CANNOT_CONNECT',
+        'ERR_CLI_TIMEOUT',
+      ]);
+      other.close();
+    }
+    await secure.close();
+    rmSync(dir, { recursive: true, force: true });
   });
 
   it('can be given up', async () => {

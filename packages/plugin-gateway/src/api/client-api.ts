@@ -82,9 +82,9 @@ export async function startClientApi(options: ApiConfig, dependencies: ClientApi
       stopWatching();
       for (const name of Object.keys(servingStatus(context.inspect()))) health.setStatus(name, 'NOT_SERVING');
       connections.stopAccepting();
-      await rm(place, { force: true });
       const idle = guard.close();
       stopping.abort();
+      await rm(place, { force: true });
       await Promise.race([idle, context.clock.sleep(options.closeMs)]);
       // What was answered last still has to reach its client.
       await Promise.race([new Promise((resolve) => server.tryShutdown(resolve)), context.clock.sleep(FLUSH_MS)]);
