@@ -74,7 +74,7 @@ function optionTable(options: readonly Option[]): string[] {
   const rows = options.map(({ flags, description, defaultValue }) => {
     const standard =
       defaultValue === undefined || defaultValue === true || defaultValue === '' ? '' : `\`${String(defaultValue)}\``;
-    return `| \`${flags.replaceAll('|', '\\|')}\` | ${description} | ${standard} |`;
+    return `| \`${flags.replaceAll('|', '\\|')}\` | ${description.replaceAll('<', '&lt;')} | ${standard} |`;
   });
   return ['| option | meaning | default |', '|---|---|---|', ...rows, ''];
 }
