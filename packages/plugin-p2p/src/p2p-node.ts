@@ -15,10 +15,12 @@ import {
   type Chain,
   type Clock,
   type Consensus,
+  type Gauge,
   type Infer,
   type JoinAnswer,
   type Leader,
   type Log,
+  type Metrics,
   type NetworkAnswer,
   type NodeIdentity,
   type NoticeDefinition,
@@ -51,6 +53,7 @@ import { RecordGossip } from './record-gossip.js';
 export interface P2pDependencies {
   readonly clock: Clock;
   readonly log: Log;
+  readonly metrics: Metrics;
   readonly identity: NodeIdentity;
   /** Founds at start instead of waiting for somebody. */
   readonly solo: boolean;
@@ -89,6 +92,8 @@ export class P2pNode implements P2p {
   readonly #table: PeerTable;
   readonly #leader: LeaderRepository;
   readonly #dialer: Dialer;
+  readonly #known: Gauge;
+  readonly #connected: Gauge;
   #application = '';
   #parts: Parts | undefined;
   readonly #cancels: Cancel[] = [];
@@ -101,6 +106,8 @@ export class P2pNode implements P2p {
     this.#deps = dependencies;
     this.#store = new P2pStore(dependencies.storage);
     this.#table = new PeerTable({ maxPeers: config.maxPeers }, { store: this.#store });
+    this.#known = dependencies.metrics.gauge('p2p_known_peers', 'Rows of the peer table');
+    this.#connected = dependencies.metrics.gauge('p2p_connected_peers', 'Sessions to other nodes');
     this.#leader = new LeaderRepository({ store: this.#store, emit: dependencies.emit });
     this.#dialer = new Dialer(config, {
       clock: dependencies.clock,
@@ -197,7 +204,6 @@ export class P2pNode implements P2p {
   /** A session is gone. */
   async disconnected({ nodeId, code }: Infer<typeof PeerGone>): Promise<void> {
     this.#table.disconnected(nodeId, this.#deps.clock.now());
-    this.#parts?.gossip.gone(nodeId);
     if (code === 'ERR_DIFFERENT_NETWORK') this.#dialer.refused(nodeId);
     else this.#dialer.disconnected(nodeId);
     await this.#table.flush();
@@ -254,6 +260,8 @@ export class P2pNode implements P2p {
     if (founding.height <= 1) await this.#tellHello([]);
     this.#noteAddress(await transport.status({}));
     if (founding.genesis !== undefined) await gossip.renew(founding.genesis.digest, this.#address);
+    this.#known.set(this.#table.size);
+    this.#connected.set(open.size);
     await this.#announce();
     await this.#table.flush();
     if (founding.genesis !== undefined) await this.#lookUp();

@@ -8,6 +8,7 @@ import {
   TxPool,
   definePlugin,
   messageOf,
+  type PluginContext,
 } from '@it-chain/contracts';
 import { P2pConfig } from './p2p-config.js';
 import { P2pNode } from './p2p-node.js';
@@ -26,6 +27,7 @@ export const p2pPlugin = definePlugin({
       clock,
       log,
       identity,
+      metrics: context.metrics,
       solo: context.node.solo,
       storage: context.use(Storage),
       transport: context.use(Transport),
@@ -39,51 +41,58 @@ export const p2pPlugin = definePlugin({
       emit: (notice, body) => context.emit(notice, body),
     });
     context.serve(P2p, node);
-    let running = false;
-    /** Events come from peers and from plugins that stop before this one: what fails is told at debug, never thrown. */
-    const whileRunning =
-      <B>(what: string, handle: (body: B) => Promise<void>) =>
-      async (body: B): Promise<void> => {
-        if (!running) return;
-        try {
-          await handle(body);
-        } catch (error) {
-          log.debug(`p2p could not handle ${what}`, { reason: messageOf(error) });
-        }
-      };
-    context.on(
-      Transport.events.connected,
-      whileRunning('a new session', (session) => node.connected(session)),
-    );
-    context.on(
-      Transport.events.disconnected,
-      whileRunning('a lost session', (gone) => node.disconnected(gone)),
-    );
-    context.on(
-      Transport.events.received,
-      whileRunning('a message', (message) => node.received(message)),
-    );
-    context.on(
-      Transport.events.asked,
-      whileRunning('a request', (request) => node.asked(request)),
-    );
-    context.on(
-      Chain.events.committed,
-      whileRunning('a block', (block) => node.committed(block)),
-    );
-    context.on(
-      Consensus.events.round,
-      whileRunning('a round', (round) => node.round(round)),
-    );
+    const gate = { open: false };
+    listen(context, node, gate);
     return {
       async start() {
         await node.start();
-        running = true;
+        gate.open = true;
       },
       async stop() {
-        running = false;
+        gate.open = false;
         await node.stop();
       },
     };
   },
 });
+
+/**
+ * Passes events on between start and stop. They come from peers, and from plugins that stop before this one: what fails
+ * is told at debug, never thrown.
+ */
+function listen(context: PluginContext, node: P2pNode, gate: { readonly open: boolean }): void {
+  const guarded =
+    <B>(what: string, handle: (body: B) => Promise<void>) =>
+    async (body: B): Promise<void> => {
+      if (!gate.open) return;
+      try {
+        await handle(body);
+      } catch (error) {
+        context.log.debug(`p2p could not handle ${what}`, { reason: messageOf(error) });
+      }
+    };
+  context.on(
+    Transport.events.connected,
+    guarded('a new session', (session) => node.connected(session)),
+  );
+  context.on(
+    Transport.events.disconnected,
+    guarded('a lost session', (gone) => node.disconnected(gone)),
+  );
+  context.on(
+    Transport.events.received,
+    guarded('a message', (message) => node.received(message)),
+  );
+  context.on(
+    Transport.events.asked,
+    guarded('a request', (request) => node.asked(request)),
+  );
+  context.on(
+    Chain.events.committed,
+    guarded('a block', (block) => node.committed(block)),
+  );
+  context.on(
+    Consensus.events.round,
+    guarded('a round', (round) => node.round(round)),
+  );
+}

@@ -30,6 +30,8 @@ export interface RecordGossipDependencies {
 }
 
 const MINUTE = 60_000;
+/** Peers whose records are counted before old counts are swept. */
+const MAX_COUNTED = 1_000;
 
 /** Signed node records: makes the node's own, spreads what is new, and stores only what is signed and newer. */
 export class RecordGossip {
@@ -116,12 +118,6 @@ export class RecordGossip {
     return fresh.length;
   }
 
-  /** Forgets how much a peer sent. */
-  gone(nodeId: string): void {
-    const entry = this.#received.get(nodeId);
-    if (entry !== undefined && entry.minute !== this.#minute()) this.#received.delete(nodeId);
-  }
-
   #minute(): number {
     return Math.floor(this.#dependencies.clock.monotonic() / MINUTE);
   }
@@ -133,6 +129,9 @@ export class RecordGossip {
     const allowed = Math.max(0, Math.min(wanted, this.#maxPerMinute - entry.count));
     entry.count += allowed;
     this.#received.set(from, entry);
+    if (this.#received.size > MAX_COUNTED) {
+      for (const [nodeId, other] of this.#received) if (other.minute !== minute) this.#received.delete(nodeId);
+    }
     return allowed;
   }
 

@@ -3,7 +3,6 @@ import { crc32c, maskCrc32c, maskedCrc32c } from './crc32c.js';
 const BLOCK = 32_768;
 const HEADER = 7;
 const FULL = 1;
-const FIRST = 2;
 const MIDDLE = 3;
 const LAST = 4;
 
@@ -64,8 +63,6 @@ export function readRecordLog(file: Uint8Array): RecordLog {
     if (type === FULL || type === LAST) {
       records.push({ data: parts.length === 1 ? data : Buffer.concat(parts), end });
       parts = [];
-    } else if (type === FIRST && data.length === 0 && room > HEADER) {
-      return { records, fault: { offset: at, what: 'an empty first fragment' } };
     }
     at = end;
   }
