@@ -1,4 +1,6 @@
-import { readFile, rename, rm, writeFile } from 'node:fs/promises';
+import { lstat, readdir, readFile, rename, rm, writeFile } from 'node:fs/promises';
+import { connect } from 'node:net';
+import { tmpdir } from 'node:os';
 import { basename, dirname, join } from 'node:path';
 
 /** How the embedded server of a node is reached: `<dataDir>/bus.json`, mode 0600. */
@@ -43,6 +45,39 @@ export async function sweepBusFile(dataDir: string): Promise<void> {
   const left = await readBusFile(dataDir);
   if (left === undefined || (left.pid !== process.pid && isAlive(left.pid))) return;
   await removeBusFile(dataDir, left.pid);
+}
+
+/** Age from which a socket folder without a listener counts as left behind, in ms. */
+const STALE_MS = 60_000;
+/** Folders that are looked at in one start. */
+const MAX_SWEPT = 64;
+
+/**
+ * Removes socket folders of this user that nobody listens on any more: those of nodes that were killed and whose data
+ * folder is gone too, so that no later start would find them. Failing at one of them is no reason not to start.
+ */
+export async function sweepSocketFolders(now: number): Promise<void> {
+  const names = (await readdir(tmpdir())).filter((name) => name.startsWith(SOCKET_FOLDER)).slice(0, MAX_SWEPT);
+  await Promise.allSettled(
+    names.map(async (name) => {
+      const folder = join(tmpdir(), name);
+      const facts = await lstat(folder);
+      if (!facts.isDirectory() || facts.uid !== process.getuid?.() || now - facts.mtimeMs < STALE_MS) return;
+      if (!(await isListening(join(folder, 'bus.sock')))) await removeSocketFolder(join(folder, 'bus.sock'));
+    }),
+  );
+}
+
+function isListening(path: string): Promise<boolean> {
+  return new Promise((resolve) => {
+    const probe = connect(path, () => {
+      probe.destroy();
+      resolve(true);
+    });
+    probe.once('error', (error: NodeJS.ErrnoException) => {
+      resolve(error.code !== 'ECONNREFUSED' && error.code !== 'ENOENT');
+    });
+  });
 }
 
 async function readBusFile(dataDir: string): Promise<Pick<BusFile, 'socket' | 'pid'> | undefined> {

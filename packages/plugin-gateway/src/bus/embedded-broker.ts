@@ -2,9 +2,9 @@ import { mkdir, mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { AmqpServer, type AmqpAddress } from '@it-chain/amqp-server';
-import { failure, isItChainError, messageOf, toHex, type Log } from '@it-chain/contracts';
+import { failure, isItChainError, messageOf, toHex, type Clock, type Log } from '@it-chain/contracts';
 import { formatEndpoint, isLoopback, parseEndpoint } from '../transport/address.js';
-import { removeBusFile, SOCKET_FOLDER, sweepBusFile, writeBusFile } from './bus-file.js';
+import { removeBusFile, SOCKET_FOLDER, sweepBusFile, sweepSocketFolders, writeBusFile } from './bus-file.js';
 
 /** Longest path of a Unix socket, in bytes (`sun_path` of Linux). */
 const MAX_SOCKET_PATH = 107;
@@ -29,7 +29,7 @@ export interface EmbeddedBroker {
  */
 export async function startBroker(
   options: { readonly listen: string; readonly dataDir: string; readonly namespace: string },
-  dependencies: { readonly log: Log; random(length: number): Uint8Array },
+  dependencies: { readonly log: Log; readonly clock: Pick<Clock, 'now'>; random(length: number): Uint8Array },
 ): Promise<EmbeddedBroker> {
   const { listen, dataDir, namespace } = options;
   const endpoint = parseEndpoint(listen);
@@ -40,6 +40,7 @@ export async function startBroker(
   }
   await mkdir(dataDir, { recursive: true });
   await sweepBusFile(dataDir);
+  await sweepSocketFolders(dependencies.clock.now());
   const secret = (): string => toHex(dependencies.random(24));
   const own = { name: 'node', password: secret(), memoryAlarmExempt: true };
   const guest = { name: 'plugin', password: secret() };

@@ -40,7 +40,7 @@ async function openBus(context: PluginContext): Promise<Bus> {
   if (busConfig.url !== undefined) return connectAmqpBus({ ...common, url: busConfig.url });
   const broker = await startBroker(
     { listen: busConfig.listen, dataDir: context.node.dataDir, namespace },
-    { log, random: (length) => context.random(length) },
+    { log, clock, random: (length) => context.random(length) },
   );
   try {
     const { socketPath, url, address } = broker;

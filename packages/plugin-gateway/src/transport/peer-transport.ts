@@ -246,7 +246,7 @@ export class PeerTransport implements Transport {
       if (banned > 0) {
         throw failure('ERR_PEER_BANNED', `${proven.nodeId} is banned for ${Math.ceil(banned / 1_000)} s more`);
       }
-      reader.limit(limits.handshakeMs + limits.probeMs, 'the admission');
+      reader.limit(2 * limits.probeMs, 'the admission');
       return await this.#admit(link, reader, proven);
     } catch (error) {
       const known = asPeerError(error);

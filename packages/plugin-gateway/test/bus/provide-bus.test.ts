@@ -1,5 +1,5 @@
 import { existsSync, readFileSync, statSync } from 'node:fs';
-import { mkdir, mkdtemp, readdir, rm, writeFile } from 'node:fs/promises';
+import { mkdir, mkdtemp, readdir, rm, utimes, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
 import { connectAmqpBus } from '@it-chain/bus-amqp';
@@ -85,6 +85,24 @@ describe('the bus of the gateway', function () {
     expect(await readdir(precious)).to.deep.equal(['bus.sock']);
     await writeFile(join(dataDir, 'bus.json'), '{ not json');
     await (await (await contextOf({ listen: '127.0.0.1:0' })).open()).close();
+  });
+
+  it('removes socket folders that nobody listens on, once they are old', async () => {
+    const { open } = await contextOf({ listen: '127.0.0.1:0' });
+    const bus = await open();
+    const alive = dirname(busFile().socket);
+    const dead = await mkdtemp(join(tmpdir(), 'itc-'));
+    const fresh = await mkdtemp(join(tmpdir(), 'itc-'));
+    const longAgo = new Date(Date.now() - 3_600_000);
+    await utimes(dead, longAgo, longAgo);
+    await utimes(alive, longAgo, longAgo);
+    await rm(join(dataDir, 'bus.json'));
+    const { open: again } = await contextOf({ listen: '127.0.0.1:0' });
+    await (await again()).close();
+    expect([alive, dead, fresh].map((folder) => existsSync(folder))).to.deep.equal([true, false, true]);
+    await rm(fresh, { recursive: true });
+    await bus.close();
+    expect(existsSync(alive)).to.equal(false);
   });
 
   it('runs on a broker of its own choice with the namespace of the node', async () => {

@@ -93,7 +93,9 @@ describe('one session per pair', function () {
     const line = cable();
     await a.transport.dial({ address: await line.lay(b.address) });
     await until(() => b.connected.length === 1);
-    await new Promise((resolve) => setTimeout(resolve, QUICK.deadMs * 4));
+    // Nothing but signs of life: at most four pieces in each 50 ms, so these take several times `deadMs`.
+    const before = line.passed;
+    await until(() => line.passed >= before + 100, 'signs of life');
     expect([...a.gone, ...b.gone]).to.deep.equal([]);
     line.deaf = true;
     await until(() => a.gone.length === 1 && b.gone.length === 1, 'both to notice');

@@ -113,6 +113,8 @@ export function framesOf(link: PeerLink): { frames: PeerFrame[]; closed: () => b
 /** A TCP relay that can go deaf: it then keeps its connections and passes nothing on, as a cut cable does. */
 export class Cable {
   deaf = false;
+  /** Pieces of data that were passed on. */
+  passed = 0;
   readonly #sockets = new Set<Socket>();
   #server: Server | undefined;
 
@@ -128,7 +130,9 @@ export class Cable {
       ] as const) {
         this.#sockets.add(from);
         from.on('data', (data) => {
-          if (!this.deaf) into.write(data);
+          if (this.deaf) return;
+          this.passed += 1;
+          into.write(data);
         });
         from.on('error', () => undefined);
         from.on('close', () => {
