@@ -41,6 +41,8 @@ interface Target {
 
 const TICK_MS = 250;
 const MAX_AT_ONCE = 8;
+/** Peers that operators disconnected and that are remembered. */
+const MAX_LEFT = 1_000;
 /** A stranger that did not answer so often in a row is forgotten. */
 const MAX_STRANGER_FAILURES = 12;
 
@@ -50,6 +52,7 @@ export class Dialer {
   readonly #dependencies: DialerDependencies;
   readonly #targets = new Map<string, Target>();
   readonly #places: ReadonlySet<string>;
+  readonly #left = new Set<string>();
   #cancel: Cancel | undefined;
   #busy = 0;
 
@@ -78,6 +81,21 @@ export class Dialer {
     }
   }
 
+  /** An operator ended the session: the peer is not dialled until somebody connects again. */
+  leave(nodeId: string): void {
+    this.#left.add(nodeId);
+    if (this.#left.size <= MAX_LEFT) return;
+    for (const oldest of this.#left) {
+      this.#left.delete(oldest);
+      return;
+    }
+  }
+
+  /** A session is open: the peer counts as wanted again. */
+  connected(nodeId: string): void {
+    this.#left.delete(nodeId);
+  }
+
   /** A peer of another network: it is left alone for long. */
   refused(nodeId: string): void {
     const next = this.#now() + this.#options.refusedPauseMs;
@@ -91,14 +109,14 @@ export class Dialer {
     for (const address of this.#options.dial) {
       const target = this.#target(address);
       const nodeId = target.nodeId ?? (address.includes('@') ? address.slice(0, address.indexOf('@')) : undefined);
-      if (nodeId !== undefined && table.get(nodeId)?.session !== undefined) continue;
+      if (nodeId !== undefined && (this.#left.has(nodeId) || table.get(nodeId)?.session !== undefined)) continue;
       this.#try(address, target);
     }
     const rows = table.all();
     let connected = rows.filter(({ session }) => session !== undefined).length;
     // Members first: strangers only where there is room left.
     const missing = rows
-      .filter(({ session, address }) => session === undefined && address !== '')
+      .filter(({ session, address, nodeId }) => session === undefined && address !== '' && !this.#left.has(nodeId))
       .sort((a, b) => rank(b.role) - rank(a.role));
     for (const { nodeId, address } of missing) {
       if (connected >= this.#options.maxConnections) break;
@@ -134,7 +152,11 @@ export class Dialer {
     } catch (error) {
       target.failures += 1;
       target.next = this.#now() + this.#pause(target.failures);
-      if (hasCode(error, 'ERR_PEER_SELF') || hasCode(error, 'ERR_DIFFERENT_NETWORK')) {
+      if (
+        hasCode(error, 'ERR_PEER_SELF') ||
+        hasCode(error, 'ERR_DIFFERENT_NETWORK') ||
+        hasCode(error, 'ERR_NETWORK_PINNED')
+      ) {
         target.next = this.#now() + this.#options.refusedPauseMs;
       }
       const facts = { address, failures: target.failures, reason: messageOf(error) };

@@ -192,6 +192,7 @@ export class P2pNode implements P2p {
     if (this.#stopped || sameBytes(publicKey, this.#deps.identity.publicKey)) return;
     if (this.#table.get(nodeId)?.session?.since === session.since) return;
     const { row, fresh } = this.#table.connected(session);
+    this.#dialer.connected(nodeId);
     if (fresh) void this.#deps.emit(P2pRole.events.joined, { peer: describe(row) });
     if ((await this.#meet(nodeId, publicKey, hello, direction)) === undefined) return;
     const { founding, gossip } = this.#started();
@@ -204,7 +205,8 @@ export class P2pNode implements P2p {
   /** A session is gone. */
   async disconnected({ nodeId, code }: Infer<typeof PeerGone>): Promise<void> {
     this.#table.disconnected(nodeId, this.#deps.clock.now());
-    if (code === 'ERR_DIFFERENT_NETWORK') this.#dialer.refused(nodeId);
+    if (code === 'ERR_DIFFERENT_NETWORK' || code === 'ERR_NETWORK_PINNED') this.#dialer.refused(nodeId);
+    else if (code === 'ERR_PEER_DISCONNECTED') this.#dialer.leave(nodeId);
     else this.#dialer.disconnected(nodeId);
     await this.#table.flush();
   }
@@ -283,14 +285,15 @@ export class P2pNode implements P2p {
       const meeting = await this.#started().founding.meet(hello, publicKey, direction);
       if (meeting.decision !== 'refuse') return meeting;
       const { own, other } = meeting;
+      const pinned = this.#config.network !== undefined && this.#config.network !== other;
       const mine = this.#config.network ?? own ?? 'none';
       const reason = `this node belongs to the network ${mine}, the other one to ${other ?? 'none'}`;
       log.warn('a peer of another network is refused', { peer: nodeId, own: mine, other });
-      await this.#end(nodeId, 'ERR_DIFFERENT_NETWORK', reason);
+      await this.#end(nodeId, pinned ? 'ERR_NETWORK_PINNED' : 'ERR_DIFFERENT_NETWORK', reason);
     } catch (error) {
       if (!isItChainError(error)) throw error;
       // A store that fails is no fault of the peer.
-      if (error.code.startsWith('ERR_STORAGE_') || error.code.startsWith('ERR_BUS_')) throw error;
+      if (/^ERR_(?:STORAGE|BUS)_/.test(error.code)) throw error;
       const { code, reason } = refusalOf(error);
       log.warn('the hello of a peer is refused', { peer: nodeId, code, reason });
       await this.#end(nodeId, code, reason);

@@ -80,6 +80,21 @@ describe('the peer table', () => {
     expect(peers.slice(1).every((peer) => peer.connected && peer.address !== '' && peer.since > 0)).to.equal(true);
   });
 
+  it('does not dial a peer again that an operator disconnected, until somebody connects', async () => {
+    const { node } = await founded(net, 'node');
+    const peer = await net.node('peer', { config: { dial: ['node:7000'] } });
+    await net.pass(2_000);
+    for (const link of net.links) net.cut(link, 'ERR_PEER_DISCONNECTED', 'asked for');
+    const before = net.dials.length;
+    await net.pass(60_000);
+    expect(net.dials.length).to.equal(before);
+    net.connect(node, peer);
+    await net.pass(500);
+    for (const link of net.links) net.cut(link);
+    await net.pass(5_000);
+    expect(await connectedNames(node)).to.deep.equal(['peer']);
+  });
+
   it(titleOf('P2'), async () => {
     const { node, network } = await founded(net, 'node');
     const peer = await net.node('peer', { config: { dial: ['node:7000'] } });
