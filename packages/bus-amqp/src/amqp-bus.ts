@@ -16,6 +16,7 @@ import {
   type Registration,
   type RequestOptions,
 } from '@it-chain/contracts';
+import { Bindings } from './bindings.js';
 import { within } from './clock.js';
 import { ListenBinding } from './listen-binding.js';
 import { placeOf, redacted, type Settings } from './options.js';
@@ -33,8 +34,6 @@ import { WorkBinding } from './work-binding.js';
 
 /** Transient messages written while the socket takes no more; then new ones are dropped until it drains. */
 const MAX_UNDRAINED = 1_000;
-/** How long a role whose old queue lingers in the broker is asked for before somebody is told. */
-const TAKEN_LIMIT_MS = 15_000;
 
 /** What an {@link AmqpBus} needs. */
 export interface AmqpBusDependencies {
@@ -55,7 +54,7 @@ export class AmqpBus implements Bus {
   readonly #topology: Topology;
   readonly #outbox: Outbox;
   readonly #requests: Requests;
-  readonly #bindings = new Set<Binding>();
+  readonly #bindings: Bindings;
   readonly #tasks: TaskQueues;
   #session: Session | undefined;
   #closing: Promise<void> | undefined;
@@ -73,8 +72,9 @@ export class AmqpBus implements Bus {
     this.#metrics = dependencies.metrics;
     this.#prefix = dependencies.prefix;
     this.#topology = new Topology(settings);
+    this.#bindings = new Bindings({ clock: this.#clock, log: this.#log, closed: this.#closed.signal });
     this.#tasks = new TaskQueues({ topology: this.#topology });
-    this.#outbox = new Outbox(settings, { metrics: this.#metrics });
+    this.#outbox = new Outbox(settings, { clock: this.#clock, metrics: this.#metrics });
     this.#requests = new Requests(settings, { topology: this.#topology, clock: this.#clock, prefix: this.#prefix });
   }
 
@@ -97,10 +97,8 @@ export class AmqpBus implements Bus {
   ): Promise<Registration> {
     const { maxHandling, maxMessageBytes } = this.#settings;
     const dependencies = { handler, topology: this.#topology, clock: this.#clock, log: this.#log };
-    for (const binding of this.#bindings) {
-      if (binding instanceof RoleBinding && binding.role === role) {
-        return Promise.reject(failure('ERR_ROLE_TAKEN', `the role ${role} is served by this bus already`));
-      }
+    if (this.#bindings.hasRole(role)) {
+      return Promise.reject(failure('ERR_ROLE_TAKEN', `the role ${role} is served by this bus already`));
     }
     return this.#register(new RoleBinding({ role, addresses, maxHandling, maxMessageBytes }, dependencies));
   }
@@ -247,13 +245,8 @@ export class AmqpBus implements Bus {
       this.#requests.fail(closed);
       return;
     }
-    const leaving = [...this.#bindings].map((binding) => this.#detach(binding, timeoutMs));
-    const idle = [...this.#bindings].map((binding) =>
-      binding instanceof ListenBinding ? binding.whenIdle() : undefined,
-    );
-    this.#bindings.clear();
-    await within(this.#clock, timeoutMs + 1_000, Promise.all(leaving));
-    await within(this.#clock, timeoutMs, Promise.all([...idle, this.#outbox.whenEmpty()]));
+    await this.#bindings.leaveAll(timeoutMs);
+    await within(this.#clock, timeoutMs, this.#outbox.whenEmpty());
     this.#session = undefined;
     this.#outbox.fail(closed);
     this.#requests.fail(closed);
@@ -296,20 +289,7 @@ export class AmqpBus implements Bus {
         break;
       }
     }
-    return { close: () => this.#leave(binding) };
-  }
-
-  async #leave(binding: Binding): Promise<void> {
-    if (this.#bindings.delete(binding)) await this.#detach(binding, this.#settings.drainMs);
-  }
-
-  async #detach(binding: Binding, timeoutMs: number): Promise<void> {
-    try {
-      await binding.detach(timeoutMs);
-    } catch (error) {
-      // A registration on a connection that breaks meanwhile is gone with it.
-      this.#log.debug('a registration ended with its connection', { reason: messageOf(error) });
-    }
+    return { close: () => this.#bindings.leave(binding, this.#settings.drainMs) };
   }
 
   async #connect(): Promise<void> {
@@ -328,7 +308,7 @@ export class AmqpBus implements Bus {
       await session.declare((channel) => this.#topology.declareShared(channel));
       await this.#requests.resume(session);
       await this.#tasks.resume(session);
-      for (const binding of this.#bindings) await this.#attachAgain(binding, session);
+      await this.#bindings.attachAll(session);
       if (session.isLost) throw new Error('the connection was lost while it was being set up');
     } catch (error) {
       await session.close();
@@ -347,7 +327,7 @@ export class AmqpBus implements Bus {
     this.#session = undefined;
     this.#up = createSignal();
     this.#outbox.pause();
-    for (const binding of this.#bindings) binding.lost();
+    this.#bindings.lost();
     this.#requests.fail(
       failure('ERR_BUS_CLOSED', 'the connection to the broker was lost: the outcome is unknown', { retryable: true }),
     );
@@ -370,33 +350,6 @@ export class AmqpBus implements Bus {
         return;
       } catch (error) {
         this.#log.debug('the broker is not back yet', { reason: redacted(messageOf(error), this.#settings) });
-      }
-    }
-  }
-
-  /** After a crash of the connection the broker may still hold the old exclusive queue: it is asked for again and again. */
-  async #attachAgain(binding: Binding, session: Session): Promise<void> {
-    try {
-      await binding.attach(session);
-    } catch (error) {
-      if (!hasCode(error, 'ERR_ROLE_TAKEN')) throw error;
-      void this.#attachLater(binding, session, this.#clock.monotonic());
-    }
-  }
-
-  async #attachLater(binding: Binding, session: Session, since: number): Promise<void> {
-    let told = false;
-    for (let pause = 200; ; pause = Math.min(pause * 2, 5_000)) {
-      await this.#clock.sleep(pause, this.#closed.signal);
-      if (session.isLost || this.#closing !== undefined || !this.#bindings.has(binding)) return;
-      try {
-        await binding.attach(session);
-        if (!this.#bindings.has(binding)) await this.#detach(binding, 0);
-        return;
-      } catch (error) {
-        if (told || this.#clock.monotonic() - since < TAKEN_LIMIT_MS) continue;
-        told = true;
-        this.#log.error('a role cannot be served again after the connection was lost', { reason: messageOf(error) });
       }
     }
   }

@@ -1,7 +1,13 @@
 import type { Options } from 'amqplib';
-import { failure, type Metrics } from '@it-chain/contracts';
+import { failure, type Clock, type Metrics } from '@it-chain/contracts';
 import { resentOf } from './properties.js';
 import type { Session } from './session.js';
+
+/**
+ * How long a refusal is held before it is told, in ms. A full queue refuses, and so does a RabbitMQ that is shutting
+ * down, just before it closes the connection: then the message is sent again instead.
+ */
+const REFUSAL_MS = 1_000;
 
 interface Entry {
   readonly exchange: string;
@@ -25,6 +31,7 @@ export interface OutboxOptions {
 /** Events and tasks until the broker has confirmed them: in order, a window of them at once, again after a lost connection. */
 export class Outbox {
   readonly #options: OutboxOptions;
+  readonly #clock: Clock;
   readonly #metrics: Metrics | undefined;
   /** In the order of sending. The first `#onWire` of them are written to the session. */
   readonly #entries = new Set<Entry>();
@@ -32,8 +39,9 @@ export class Outbox {
   #session: Session | undefined;
   #onWire = 0;
 
-  constructor(options: OutboxOptions, dependencies: { readonly metrics: Metrics | undefined }) {
+  constructor(options: OutboxOptions, dependencies: { readonly clock: Clock; readonly metrics: Metrics | undefined }) {
     this.#options = options;
+    this.#clock = dependencies.clock;
     this.#metrics = dependencies.metrics;
   }
 
@@ -115,9 +123,7 @@ export class Outbox {
         if (session !== this.#session) return;
         this.#onWire -= 1;
         if (refused === null || refused === undefined) this.#settle(entry);
-        else if (!session.isLost) {
-          this.#settle(entry, failure('ERR_BUS_FULL', `the broker refused a message for ${key}`, { retryable: true }));
-        }
+        else this.#refuseLater(session, entry);
         this.#pump();
       });
     } catch {
@@ -126,8 +132,18 @@ export class Outbox {
     }
   }
 
+  #refuseLater(session: Session, entry: Entry): void {
+    this.#clock.after(REFUSAL_MS, () => {
+      if (session !== this.#session) return;
+      this.#settle(
+        entry,
+        failure('ERR_BUS_FULL', `the broker refused a message for ${entry.key}`, { retryable: true }),
+      );
+    });
+  }
+
   #settle(entry: Entry, error?: Error): void {
-    this.#entries.delete(entry);
+    if (!this.#entries.delete(entry)) return;
     if (error === undefined) entry.resolve();
     else entry.reject(error);
     for (const tell of this.#watchers.get(entry) ?? []) tell();

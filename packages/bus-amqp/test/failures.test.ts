@@ -192,6 +192,17 @@ describe('the bus under failure', () => {
     expect(Buffer.from((await early) ?? []).toString()).to.equal('kept');
   });
 
+  it('tells who sends a task that its queue is full', async () => {
+    const bus = await open({ maxQueued: 3 });
+    const sent = await Promise.allSettled(
+      Array.from({ length: 5 }, () => bus.enqueue('thing.full.v1', Buffer.from('x'))),
+    );
+    const codes = sent.map((result) =>
+      result.status === 'rejected' ? (result.reason as { code: string }).code : 'sent',
+    );
+    expect(codes).to.deep.equal(['sent', 'sent', 'sent', 'ERR_BUS_FULL', 'ERR_BUS_FULL']);
+  });
+
   it('never writes the url with its password to the log', () => {
     expect(JSON.stringify(log.lines)).to.not.contain('guest:guest');
   });

@@ -23,7 +23,9 @@ export function createMetrics(): ProcessMetrics {
 
   return {
     counter(name, help, labels = []) {
-      const counter = known<client.Counter>(registry, name) ?? new client.Counter(common(registry, name, help, labels));
+      const counter =
+        (known(registry, name) as client.Counter | undefined) ??
+        new client.Counter(common(registry, name, help, labels));
       return {
         add: (amount = 1, values) => {
           if (values === undefined) counter.inc(amount);
@@ -32,7 +34,8 @@ export function createMetrics(): ProcessMetrics {
       };
     },
     gauge(name, help, labels = []) {
-      const gauge = known<client.Gauge>(registry, name) ?? new client.Gauge(common(registry, name, help, labels));
+      const gauge =
+        (known(registry, name) as client.Gauge | undefined) ?? new client.Gauge(common(registry, name, help, labels));
       return {
         set: (value, values) => {
           if (values === undefined) gauge.set(value);
@@ -42,7 +45,7 @@ export function createMetrics(): ProcessMetrics {
     },
     histogram(name, help, { buckets = DEFAULT_BUCKETS, labels = [] } = {}) {
       const histogram =
-        known<client.Histogram>(registry, name) ??
+        (known(registry, name) as client.Histogram | undefined) ??
         new client.Histogram({ ...common(registry, name, help, labels), buckets: [...buckets] });
       return {
         observe: (value, values) => {
@@ -67,11 +70,7 @@ function common(
   return { name, help, labelNames: [...labels], registers: [registry] };
 }
 
-function known<Kind extends client.Counter | client.Gauge | client.Histogram>(
-  registry: client.Registry,
-  name: string,
-): Kind | undefined {
-  // One name has one kind: asking for another one is a mistake of the caller that its first use shows.
-  const found: unknown = registry.getSingleMetric(name);
-  return found as Kind | undefined;
+/** One name has one kind: asking for another one is a mistake of the caller that its first use shows. */
+function known(registry: client.Registry, name: string): unknown {
+  return registry.getSingleMetric(name);
 }

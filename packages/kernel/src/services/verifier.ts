@@ -28,78 +28,89 @@ interface Waiting {
 }
 
 /** Makes a verifier of one worker thread, started with the first batch that is worth it. */
-export function createVerifier({ maxQueued = 65_536, minBatch = 8 }: VerifierOptions = {}): Verifier {
-  const waiting = new Map<number, Waiting>();
-  let worker: Worker | undefined;
-  let closed = false;
-  let queued = 0;
-  let nextId = 0;
+export function createVerifier(options: VerifierOptions = {}): Verifier {
+  return new ThreadVerifier(options);
+}
 
-  const settle = (id: number, verdicts: boolean[]): void => {
-    const entry = waiting.get(id);
-    if (entry === undefined) return;
-    waiting.delete(id);
-    queued -= entry.checks.length;
-    if (waiting.size === 0) worker?.unref();
-    entry.resolve(verdicts);
-  };
+class ThreadVerifier implements Verifier {
+  readonly #maxQueued: number;
+  readonly #minBatch: number;
+  readonly #waiting = new Map<number, Waiting>();
+  #worker: Worker | undefined;
+  #closed = false;
+  #queued = 0;
+  #nextId = 0;
 
-  const finishHere = (): void => {
-    for (const [id, { checks }] of [...waiting]) settle(id, checks.map(verifyHere));
-  };
+  constructor({ maxQueued = 65_536, minBatch = 8 }: VerifierOptions) {
+    this.#maxQueued = maxQueued;
+    this.#minBatch = minBatch;
+  }
 
-  const start = (): Worker => {
+  async verify(checks: readonly SignatureCheck[]): Promise<boolean[]> {
+    if (this.#closed || checks.length < this.#minBatch) return checks.map(verifyHere);
+    if (this.#queued + checks.length > this.#maxQueued) {
+      throw failure('ERR_PLUGIN_VERIFIER_FULL', `${this.#queued} signatures wait already, ${checks.length} more came`, {
+        retryable: true,
+      });
+    }
+    if (checks.every(isWellFormed)) return this.#verifyOnThread(checks);
+    const verdicts = await this.#verifyOnThread(checks.filter(isWellFormed));
+    let next = 0;
+    return checks.map((check) => isWellFormed(check) && verdicts[next++] === true);
+  }
+
+  async close(): Promise<void> {
+    this.#closed = true;
+    const running = this.#worker;
+    this.#worker = undefined;
+    await running?.terminate();
+    this.#finishHere();
+  }
+
+  #verifyOnThread(checks: readonly SignatureCheck[]): Promise<boolean[]> {
+    return new Promise((resolve) => {
+      const id = this.#nextId++;
+      this.#waiting.set(id, { checks, resolve });
+      this.#queued += checks.length;
+      const packed = packChecks(checks);
+      const job: VerifyJob = { id, packed, count: checks.length };
+      const thread = this.#worker ?? this.#start();
+      thread.ref();
+      thread.postMessage(job, [packed]);
+    });
+  }
+
+  #start(): Worker {
     const made = new Worker(new URL('./verify-worker.js', import.meta.url));
     made.on('message', ({ id, verdicts }: VerifyVerdicts) => {
-      settle(
+      this.#settle(
         id,
         Array.from(new Uint8Array(verdicts), (verdict) => verdict === 1),
       );
     });
     // A dead thread loses nothing: what it had is verified here, and the next batch starts another one.
     const gone = (): void => {
-      if (worker === made) worker = undefined;
-      finishHere();
+      if (this.#worker === made) this.#worker = undefined;
+      this.#finishHere();
     };
     made.on('error', gone);
     made.on('exit', gone);
-    worker = made;
+    this.#worker = made;
     return made;
-  };
+  }
 
-  const verifyOnThread = (checks: readonly SignatureCheck[]): Promise<boolean[]> =>
-    new Promise((resolve) => {
-      const id = nextId++;
-      waiting.set(id, { checks, resolve });
-      queued += checks.length;
-      const packed = packChecks(checks);
-      const job: VerifyJob = { id, packed, count: checks.length };
-      const thread = worker ?? start();
-      thread.ref();
-      thread.postMessage(job, [packed]);
-    });
+  #settle(id: number, verdicts: boolean[]): void {
+    const entry = this.#waiting.get(id);
+    if (entry === undefined) return;
+    this.#waiting.delete(id);
+    this.#queued -= entry.checks.length;
+    if (this.#waiting.size === 0) this.#worker?.unref();
+    entry.resolve(verdicts);
+  }
 
-  return {
-    async verify(checks) {
-      if (closed || checks.length < minBatch) return checks.map(verifyHere);
-      if (queued + checks.length > maxQueued) {
-        throw failure('ERR_PLUGIN_VERIFIER_FULL', `${queued} signatures wait already, ${checks.length} more came`, {
-          retryable: true,
-        });
-      }
-      if (checks.every(isWellFormed)) return verifyOnThread(checks);
-      const verdicts = await verifyOnThread(checks.filter(isWellFormed));
-      let next = 0;
-      return checks.map((check) => isWellFormed(check) && verdicts[next++] === true);
-    },
-    async close() {
-      closed = true;
-      const running = worker;
-      worker = undefined;
-      await running?.terminate();
-      finishHere();
-    },
-  };
+  #finishHere(): void {
+    for (const [id, { checks }] of [...this.#waiting]) this.#settle(id, checks.map(verifyHere));
+  }
 }
 
 function verifyHere(check: SignatureCheck): boolean {
