@@ -63,7 +63,7 @@ describe('the log of votes', () => {
         .map(
           (record) =>
             toHex(encodeMessage(record.message, NETWORK, 0)) +
-            record.prepares.length +
+            String(record.prepares.length) +
             toHex(record.block?.header ?? new Uint8Array(0)),
         )
         .join();
