@@ -16,4 +16,3 @@ export * from './system-state.js';
 export * from './verify-block.js';
 export * from './peer-protocol.js';
 export * from './sparse-merkle.js';
-export * from './p2p-protocol.js';
