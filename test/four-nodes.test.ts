@@ -21,7 +21,7 @@ describe('four nodes', function () {
       return new Set(all.map(({ leader }) => leader)).size === 1 && all[0]?.leader !== '' && all[0]?.leader;
     });
     const leader = nodes.find(({ nodeId }) => nodeId === id);
-    if (leader === undefined) throw new Error(`the leader ${String(id)} is none of the four`);
+    if (leader === undefined) throw new Error(`the leader ${id} is none of the four`);
     return leader;
   };
 

@@ -2,14 +2,7 @@ import { expect } from 'chai';
 import { readFileSync } from 'node:fs';
 import { connect } from 'node:net';
 import { join } from 'node:path';
-import {
-  KvOperation,
-  hasCode,
-  keyPairFromSeed,
-  sha256,
-  utf8,
-  type ItChainError,
-} from '@it-chain/contracts';
+import { KvOperation, hasCode, keyPairFromSeed, sha256, utf8, type ItChainError } from '@it-chain/contracts';
 import { NodeProcess } from './support/node-process.js';
 import { put, sameTip, scratch, startNetwork, type Network } from './support/network.js';
 import { until } from './support/until.js';

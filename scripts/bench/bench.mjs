@@ -19,10 +19,19 @@ const { values } = parseArgs({
 });
 const { keyPairFromSeed, signBytes, verifySignature } = await import('@it-chain/contracts');
 const TICKS = Number(spawnSync('getconf', ['CLK_TCK'], { encoding: 'utf8' }).stdout) || 100;
-const STEPS = { 1: [500, 1000, 1500, 2000, 2500, 3000, 4000, 5000, 6500], 4: [250, 500, 750, 1000, 1250, 1500, 2000, 2500] };
+const STEPS = {
+  1: [500, 1000, 1500, 2000, 2500, 3000, 4000, 5000, 6500],
+  4: [250, 500, 750, 1000, 1250, 1500, 2000, 2500],
+};
 const seconds = Number(values.seconds);
 
-const report = { date: new Date().toISOString(), node: process.version, cpus: `${cpus().length} x ${cpus()[0]?.model ?? ''}`, verifyPerSecond: verifyRate(), runs: [] };
+const report = {
+  date: new Date().toISOString(),
+  node: process.version,
+  cpus: `${cpus().length} x ${cpus()[0]?.model ?? ''}`,
+  verifyPerSecond: verifyRate(),
+  runs: [],
+};
 say(`${report.cpus}, Node ${report.node}; one core verifies ${report.verifyPerSecond} Ed25519 signatures a second\n`);
 for (const count of values.nodes.split(',').map(Number)) report.runs.push(await measure(count));
 if (values.json) process.stdout.write(`${JSON.stringify(report, null, 2)}\n`);
@@ -32,11 +41,22 @@ async function measure(count) {
   const devnet = await startDevnet(count, dir);
   const run = { nodes: count, idle: await idle(devnet.nodes), steps: [] };
   say(`${count} node(s), idle: ${run.idle.cpuPercent} % of a core and ${run.idle.memoryMb} MB per node`);
-  say('  offered tx/s | committed tx/s |  p50 ms |  p99 ms | CPU us/tx/node | MB/node | share of verify rate | tx/block');
+  say(
+    '  offered tx/s | committed tx/s |  p50 ms |  p99 ms | CPU us/tx/node | MB/node | share of verify rate | tx/block',
+  );
   for (const rate of STEPS[count] ?? STEPS[4]) {
     const step = await load(devnet.nodes, rate);
     run.steps.push(step);
-    const cells = [step.offered, step.committedPerSecond, step.p50, step.p99, step.cpuMicrosPerTx, step.memoryMb, `${step.verifyShare} %`, step.transactionsPerBlock];
+    const cells = [
+      step.offered,
+      step.committedPerSecond,
+      step.p50,
+      step.p99,
+      step.cpuMicrosPerTx,
+      step.memoryMb,
+      `${step.verifyShare} %`,
+      step.transactionsPerBlock,
+    ];
     const widths = [14, 16, 9, 9, 16, 9, 22, 10];
     say(`  ${cells.map((cell, index) => String(cell ?? '-').padStart((widths[index] ?? 10) - 2)).join(' | ')}`);
     if (step.committedPerSecond < rate * 0.85) break;
@@ -51,7 +71,9 @@ async function measure(count) {
 function startDevnet(count, dir) {
   const base = 20_000 + Math.floor(Math.random() * 20_000);
   const args = ['devnet', '--nodes', String(count), '--dir', dir, '--base-port', String(base), '--json'];
-  const child = spawn(process.execPath, [join(root, 'packages', 'cli', 'dist', 'bin.js'), ...args], { stdio: ['ignore', 'pipe', 'inherit'] });
+  const child = spawn(process.execPath, [join(root, 'packages', 'cli', 'dist', 'bin.js'), ...args], {
+    stdio: ['ignore', 'pipe', 'inherit'],
+  });
   const nodes = [];
   return new Promise((resolve, reject) => {
     child.on('exit', (code) => reject(new Error(`the devnet ended with ${code}`)));
@@ -81,14 +103,20 @@ async function idle(nodes) {
   const span = 10;
   await new Promise((resolve) => setTimeout(resolve, span * 1_000));
   const used = nodes.map(({ pid }, index) => cpuSeconds(pid) - before[index]);
-  return { cpuPercent: round((100 * average(used)) / span, 1), memoryMb: Math.round(average(nodes.map(({ pid }) => memoryMb(pid)))) };
+  return {
+    cpuPercent: round((100 * average(used)) / span, 1),
+    memoryMb: Math.round(average(nodes.map(({ pid }) => memoryMb(pid)))),
+  };
 }
 
 async function load(nodes, rate) {
   const task = { feed: nodes[0].api, watch: nodes.at(-1).api, rate, seconds, bytes: Number(values.bytes), senders: 20 };
   const before = nodes.map(({ pid }) => cpuSeconds(pid));
   const result = await new Promise((resolve, reject) => {
-    const child = spawn(process.execPath, [join(root, 'scripts', 'bench', 'load.mjs'), JSON.stringify(task)], { cwd: root, stdio: ['ignore', 'pipe', 'inherit'] });
+    const child = spawn(process.execPath, [join(root, 'scripts', 'bench', 'load.mjs'), JSON.stringify(task)], {
+      cwd: root,
+      stdio: ['ignore', 'pipe', 'inherit'],
+    });
     let out = '';
     child.stdout.on('data', (chunk) => (out += chunk));
     child.on('close', (code) => (code === 0 ? resolve(JSON.parse(out)) : reject(new Error(`load ended with ${code}`))));

@@ -1,7 +1,15 @@
 // One step of load, in a process of its own: sends pre-signed transactions at a rate to one node and watches the blocks
 // of another. Reads its task as JSON from the first argument, writes its result as JSON to stdout.
 import { createClient } from '@it-chain/client';
-import { Block, KvOperation, decodeTransaction, keyPairFromSeed, signTransaction, toHex, utf8 } from '@it-chain/contracts';
+import {
+  Block,
+  KvOperation,
+  decodeTransaction,
+  keyPairFromSeed,
+  signTransaction,
+  toHex,
+  utf8,
+} from '@it-chain/contracts';
 import { createHash, randomBytes } from 'node:crypto';
 
 const { feed, watch, rate, seconds, bytes, senders } = JSON.parse(process.argv[2]);
@@ -10,7 +18,13 @@ const watcher = createClient({ address: watch });
 
 const terms = await feeder.signingTerms();
 const { height } = await watcher.status();
-const keys = Array.from({ length: senders }, (_, index) => keyPairFromSeed(createHash('sha256').update(`bench ${index} ${randomBytes(8).toString('hex')}`).digest()));
+const keys = Array.from({ length: senders }, (_, index) =>
+  keyPairFromSeed(
+    createHash('sha256')
+      .update(`bench ${index} ${randomBytes(8).toString('hex')}`)
+      .digest(),
+  ),
+);
 const total = Math.round(rate * seconds);
 const prepared = [];
 for (let index = 0; index < total; index += 1) prepared.push(sign(index));
@@ -65,7 +79,10 @@ stop.abort();
 const latencies = [...seenAt].map(([id, at]) => at - sentAt.get(id)).sort((a, b) => a - b);
 const window = [started + 1_000, started + seconds * 1_000];
 const inside = [...seenAt.values()].filter((at) => at >= window[0] && at < window[1]).length;
-const percentile = (p) => (latencies.length === 0 ? null : Math.round(latencies[Math.min(latencies.length - 1, Math.floor(latencies.length * p))]));
+const percentile = (p) =>
+  latencies.length === 0
+    ? null
+    : Math.round(latencies[Math.min(latencies.length - 1, Math.floor(latencies.length * p))]);
 process.stdout.write(
   `${JSON.stringify({
     offered: rate,
@@ -83,8 +100,14 @@ feeder.close();
 watcher.close();
 
 function sign(index) {
-  const payload = (pad) => KvOperation.encode({ put: { key: utf8(`bench/${index % 50_000}`), value: new Uint8Array(pad) } });
-  const draft = (pad) => ({ network: terms.network, nonce: randomBytes(8), expiresAt: height + 50_000, application: payload(pad) });
+  const payload = (pad) =>
+    KvOperation.encode({ put: { key: utf8(`bench/${index % 50_000}`), value: new Uint8Array(pad) } });
+  const draft = (pad) => ({
+    network: terms.network,
+    nonce: randomBytes(8),
+    expiresAt: height + 50_000,
+    application: payload(pad),
+  });
   const pair = keys[index % keys.length];
   const empty = signTransaction(draft(0), pair).length;
   const encoded = signTransaction(draft(Math.max(0, bytes - empty - 2)), pair);

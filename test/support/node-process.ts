@@ -144,7 +144,7 @@ export class NodeProcess {
     this.#client?.close();
     this.#client = undefined;
     const child = this.#child;
-    if (child === undefined || child.exitCode !== null || child.signalCode !== null) return this.ended();
+    if (child?.exitCode !== null || child.signalCode !== null) return this.ended();
     child.kill(signal);
     const force = setTimeout(() => child.kill('SIGKILL'), timeFactor * 10_000);
     const ended = await this.ended();

@@ -48,6 +48,7 @@ export function scenarios(title: string, options: ScenarioOptions = {}): void {
           () => (done = true),
         );
         const stages = (): unknown[] => first.lines.map((line) => line['stage']).filter((stage) => stage !== undefined);
+        // eslint-disable-next-line @typescript-eslint/no-unnecessary-condition -- set by the callback above
         while (!done) {
           const open = await connects(first.peerPort);
           // Open only once everything has started.

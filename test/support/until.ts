@@ -18,7 +18,9 @@ export async function until<T>(
       last = error;
     }
     if (Date.now() > end) {
-      throw new Error(`waited ${limitMs * timeFactor} ms for ${what}${last === undefined ? '' : `: ${String(last)}`}`);
+      throw new Error(
+        `waited ${limitMs * timeFactor} ms for ${what}${last === undefined ? '' : `: ${last instanceof Error ? last.message : 'it failed'}`}`,
+      );
     }
     await new Promise((resolve) => setTimeout(resolve, 100));
   }
