@@ -1,14 +1,20 @@
 import { defineConfig } from 'eslint/config';
 import tseslint from 'typescript-eslint';
 
-const inside = { regex: '^@it-chain/[^/]+/(?!package.json$)', message: 'Import a package by its name, not by a file inside it.' };
+const inside = {
+  regex: '^@it-chain/[^/]+/(?!package.json$)',
+  message: 'Import a package by its name, not by a file inside it.',
+};
 const outside = {
   regex: '^(\\.\\./)+(packages/|kernel/|contracts/|cli/|client/|testkit/|amqp-server/|bus-amqp/|plugin-)',
   message: 'Import a sibling package by its name.',
 };
 const anySibling = { regex: '^@it-chain/', message: 'This package stands on the ground floor: it imports no sibling.' };
 const plugins = { regex: '^@it-chain/plugin-', message: 'Plugins meet only through contracts.' };
-const kernel = { regex: '^@it-chain/(kernel|cli|testkit|client)$', message: 'A plugin sees contracts, never the kernel.' };
+const kernel = {
+  regex: '^@it-chain/(kernel|cli|testkit|client)$',
+  message: 'A plugin sees contracts, never the kernel.',
+};
 
 /** Static imports, and the same for `import()`. */
 const forbid = (...patterns) => ({
@@ -25,7 +31,18 @@ const forbid = (...patterns) => ({
 const impure = ['Date', 'setTimeout', 'setInterval', 'setImmediate', 'queueMicrotask', 'performance'];
 
 export default defineConfig(
-  { ignores: ['**/dist/**', '**/dist-test/**', 'coverage/**', 'test/dist/**', '**/bench/**', '**/clients/**', '**/fixtures/**', 'data/**'] },
+  {
+    ignores: [
+      '**/dist/**',
+      '**/dist-test/**',
+      'coverage/**',
+      'test/dist/**',
+      '**/bench/**',
+      '**/clients/**',
+      '**/fixtures/**',
+      'data/**',
+    ],
+  },
   {
     files: ['packages/*/{src,test}/**/*.ts', 'test/**/*.ts'],
     extends: [tseslint.configs.strictTypeChecked, tseslint.configs.stylisticTypeChecked],
@@ -56,12 +73,18 @@ export default defineConfig(
     },
   },
   { files: ['packages/contracts/src/**', 'packages/amqp-server/src/**'], rules: forbid(inside, outside, anySibling) },
-  { files: ['packages/kernel/src/**', 'packages/testkit/src/**', 'packages/client/src/**'], rules: forbid(inside, outside, plugins) },
+  {
+    files: ['packages/kernel/src/**', 'packages/testkit/src/**', 'packages/client/src/**'],
+    rules: forbid(inside, outside, plugins),
+  },
   { files: ['packages/plugin-*/src/**', 'packages/bus-amqp/src/**'], rules: forbid(inside, outside, plugins, kernel) },
   {
     files: ['packages/plugin-{chain,txpool,p2p,kv,consensus}/src/**'],
     rules: {
-      'no-restricted-globals': ['error', ...impure.map((name) => ({ name, message: 'Ask the context: its clock works in the simulator too.' }))],
+      'no-restricted-globals': [
+        'error',
+        ...impure.map((name) => ({ name, message: 'Ask the context: its clock works in the simulator too.' })),
+      ],
       'no-restricted-properties': [
         'error',
         { object: 'Math', property: 'random', message: 'Ask context.random.' },
@@ -75,7 +98,14 @@ export default defineConfig(
       'no-restricted-globals': ['error', ...impure, 'process', 'console', 'crypto', 'fetch'],
       'no-restricted-imports': [
         'error',
-        { patterns: [{ regex: '^(?!\\./|\\.\\./machine/|@it-chain/contracts$)', message: 'The machine imports contracts and its own files only.' }] },
+        {
+          patterns: [
+            {
+              regex: '^(?!\\./|\\.\\./machine/|@it-chain/contracts$)',
+              message: 'The machine imports contracts and its own files only.',
+            },
+          ],
+        },
       ],
       'no-restricted-syntax': [
         'error',
