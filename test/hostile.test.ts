@@ -2,7 +2,7 @@ import { expect } from 'chai';
 import { readFileSync } from 'node:fs';
 import { connect } from 'node:net';
 import { join } from 'node:path';
-import { KvOperation, hasCode, keyPairFromSeed, sha256, utf8, type ItChainError } from '@it-chain/contracts';
+import { KvOperation, hasCode, keyPairFromSeed, sha256, toHex, utf8, type ItChainError } from '@it-chain/contracts';
 import { NodeProcess } from './support/node-process.js';
 import { put, sameTip, scratch, startNetwork, type Network } from './support/network.js';
 import { until } from './support/until.js';
@@ -59,6 +59,22 @@ describe('hostile input', function () {
     for (const node of nodes) expect((await node.client.status()).peers).to.equal(2);
   };
 
+  it('a node of another network is refused by both sides with ERR_DIFFERENT_NETWORK, and nothing changes', async () => {
+    const stranger = await NodeProcess.create({ name: 'stranger', dir: folder.dir });
+    await stranger.start(['--solo']);
+    await put(stranger, 'own', 'network');
+    const before = await stranger.client.status();
+    const error = await failureOf(stranger.client.join(nodes[0]!.peer));
+    expect(error.code).to.equal('ERR_DIFFERENT_NETWORK');
+    expect(error.message).to.match(/network/);
+    const after = await stranger.client.status();
+    expect(toHex(after.network)).to.equal(toHex(before.network));
+    await put(stranger, 'goes', 'on');
+    await until('the refusal in the log of the dialled node', () => nodes[0]!.stderr.includes('ERR_DIFFERENT_NETWORK'));
+    await undisturbed();
+    await stranger.stop();
+  });
+
   it('garbage on every port leaves the node and its peers undisturbed', async () => {
     const bus = JSON.parse(readFileSync(join(nodes[0]!.dataDir, 'bus.json'), 'utf8')) as Record<string, unknown>;
     const busPort = Number(/:(\d+)/.exec(JSON.stringify(bus))?.[1]);
@@ -66,7 +82,7 @@ describe('hostile input', function () {
     expect(ports).to.have.length(3);
     const preface = Buffer.from('PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n');
     for (const port of ports) {
-      for (let round = 0; round < 4; round += 1) {
+      for (let round = 0; round < 12; round += 1) {
         const noise = pseudoRandom(port + round, 1 + round * 400);
         await throwAt(port, noise);
         await throwAt(port, Buffer.concat([preface, noise]));

@@ -22,6 +22,7 @@ import {
   type MemberJoin,
   type NodeIdentity,
   type PeerAsked,
+  type Session,
   type SignatureCheck,
   type Transport,
   type TxPool,
@@ -66,11 +67,12 @@ export class Admission {
   }
 
   /**
-   * Asks a connected member to admit this node; answers the id of the membership transaction, or nothing where the node
-   * is a member already.
-   * @throws ERR_NETWORK_UNFOUNDED, ERR_JOIN_REFUSED, ERR_JOIN_NO_SPONSOR, ERR_PEER_TIMEOUT
+   * Asks the member of a session to admit this node; answers the id of the membership transaction, or nothing where the
+   * node is a member already.
+   * @throws ERR_DIFFERENT_NETWORK, ERR_NETWORK_UNFOUNDED, ERR_JOIN_REFUSED, ERR_JOIN_NO_SPONSOR, ERR_PEER_TIMEOUT
    */
-  async ask(nodeId: string, timeoutMs: number): Promise<Uint8Array> {
+  async ask(session: Session, timeoutMs: number): Promise<Uint8Array> {
+    const { nodeId } = session;
     const { founding, identity, clock, sign, transport } = this.#dependencies;
     const end = clock.monotonic() + timeoutMs;
     await founding.whenSettled(timeoutMs);
@@ -78,6 +80,8 @@ export class Admission {
     if (genesis === undefined || !founding.settled) {
       throw failure('ERR_NETWORK_UNFOUNDED', 'neither this node nor the one that was dialled belongs to a network');
     }
+    // Before anything else: a member of its own network would otherwise be told that it is one already.
+    refuseOther(session, genesis, founding.height);
     const { publicKey, name } = identity;
     if (await this.#isMember(publicKey, genesis.value)) return new Uint8Array(0);
     const signature = await sign('join', genesis.digest, concatBytes(publicKey, utf8(name)));
@@ -236,4 +240,14 @@ function refuseByPolicy(genesis: Genesis, publicKey: Uint8Array): void {
   if (genesis.admission === 'allowlist' && !genesis.allowlist.some((key) => sameBytes(key, publicKey))) {
     throw failure('ERR_JOIN_REFUSED', 'the joiner is not on the allowlist of the network');
   }
+}
+
+/** Above height 0 on both sides nobody changes over: see the table of decideFounding. */
+function refuseOther({ nodeId, hello }: Session, own: KnownGenesis, height: number): void {
+  const { network } = hello;
+  if (network === undefined || sameBytes(network, own.digest) || hello.height === 0 || height === 0) return;
+  throw failure(
+    'ERR_DIFFERENT_NETWORK',
+    `${nodeId} belongs to the network ${toHex(network)}, this node to ${own.network}, and both have blocks`,
+  );
 }

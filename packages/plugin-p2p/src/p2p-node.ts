@@ -152,7 +152,7 @@ export class P2pNode implements P2p {
     const { founding, admission } = this.#started();
     const session = await this.#deps.transport.dial({ address });
     await this.connected(session);
-    const transaction = await admission.ask(session.nodeId, (call?.timeoutMs ?? P2pRole.calls.join.timeoutMs) * 0.9);
+    const transaction = await admission.ask(session, (call?.timeoutMs ?? P2pRole.calls.join.timeoutMs) * 0.9);
     return { network: founding.genesis?.digest ?? NO_NETWORK, nodeId: session.nodeId, transaction };
   }
 
