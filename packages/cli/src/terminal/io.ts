@@ -21,7 +21,8 @@ export function processIo(): Io {
     err: (text) => process.stderr.write(text),
     env: process.env,
     cwd: process.cwd(),
-    tty: process.stdout.isTTY,
+    // Undefined, not false, on a pipe; and undefined would leave the choice of colour to the environment.
+    tty: (process.stdout as { readonly isTTY?: boolean }).isTTY === true,
     onSignal: (handler) => {
       const signals = ['SIGINT', 'SIGTERM'] as const;
       const listeners = signals.map((signal) => ({
