@@ -21,6 +21,7 @@ import {
 import { Connection, type CallOptions, type ClientOptions, type ReplyOf } from './connection.js';
 import { followBlocks, type FollowOptions } from './follow-blocks.js';
 import { KvClient } from './kv.js';
+import { resumed } from './resumed.js';
 import { submitStream, type SubmitStreamOptions } from './submit-stream.js';
 import { TransactionBatcher, type BatcherOptions } from './transaction-batcher.js';
 
@@ -175,7 +176,7 @@ export class Client {
     return this.#connection.stream('watchTransaction', { id }, options);
   }
   /**
-   * Waits until a transaction is committed or rejected, and says which.
+   * Waits until a transaction is committed or rejected, and says which; also over a restart of the node.
    * @throws ERR_CLI_TIMEOUT with the last reason after `timeoutMs` (default 30,000)
    */
   async waitForTransaction(
@@ -185,7 +186,7 @@ export class Client {
     const timeoutMs = options.timeoutMs ?? 30_000;
     const late = AbortSignal.timeout(timeoutMs);
     let last: TransactionStatus | undefined;
-    for await (const status of this.watchTransaction(id, { signal: late })) {
+    for await (const status of resumed(() => this.watchTransaction(id, { signal: late }), { signal: late })) {
       options.onChange?.(status);
       last = status;
       if (status.status === 'committed' || status.status === 'rejected') return status;

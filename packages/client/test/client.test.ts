@@ -117,6 +117,19 @@ describe('client', () => {
     expect((error as Error).message).to.include('pending');
   });
 
+  it('waits for a transaction over a restart of the node', async () => {
+    const { id } = await client.send(payload('a'), alice);
+    let seen: () => void = () => undefined;
+    const pending = new Promise<void>((resolve) => (seen = resolve));
+    const waiting = client.waitForTransaction(id, { timeoutMs: 60_000, onChange: () => seen() });
+    await pending;
+    const { address } = served;
+    await served.close();
+    node.commit();
+    served = await serveNode(node, address);
+    expect((await waiting).status).to.equal('committed');
+  });
+
   it('gathers single transactions into batches', async () => {
     const signed = await Promise.all(
       Array.from({ length: 25 }, (_, index) => client.sign(payload(`k${index}`), alice)),

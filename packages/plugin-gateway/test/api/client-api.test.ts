@@ -73,6 +73,20 @@ describe('client API', () => {
       expect(seen).to.deep.equal(['pending no leader yet', 'pending', 'committed']);
     });
 
+    it('goes on watching when the bus was away for a while', async () => {
+      open = await openApi({ pollMs: 10 });
+      const { id } = await open.call('signAndSubmit', { payload: put('a', 'b'), expiresAt: 0 });
+      open.node.cutOffQueries = 3;
+      const seen: string[] = [];
+      for await (const { status } of open.stream('watchTransaction', { id }) as AsyncIterable<TransactionStatus>) {
+        seen.push(status);
+        if (status !== 'pending') continue;
+        open.node.cutOffQueries = 2;
+        open.node.commit();
+      }
+      expect(seen).to.deep.equal(['pending', 'committed']);
+    });
+
     it('leaves by a membership transaction, and refuses to before founding', async () => {
       open = await openApi({}, false);
       expect((await failureOf(open.call('leave', {}))).code).to.equal('ERR_NETWORK_UNFOUNDED');
@@ -116,6 +130,21 @@ describe('client API', () => {
       expect(heights).to.deep.equal(Array.from({ length: 123 }, (_, index) => index + 1));
       stream.cancel();
       await until(() => open.events.followers === 0, 'the follower is forgotten');
+    });
+
+    it('goes on following when the bus was away for a while', async () => {
+      open = await openApi({ pollMs: 10 });
+      open.node.cutOffQueries = 2;
+      const heights: number[] = [];
+      const stream = open.stream('followBlocks', { from: 1 });
+      stream.on('data', ({ height }: { height: number }) => heights.push(height));
+      const ended: unknown[] = [];
+      stream.on('error', (error) => ended.push(error));
+      open.node.commit();
+      await until(() => heights.length === 1, 'the block');
+      expect(open.node.cutOffQueries).to.equal(0);
+      expect(ended).to.deep.equal([]);
+      stream.cancel();
     });
 
     it('follows from the next block on, also from before founding', async () => {

@@ -87,6 +87,8 @@ export class FakeNode {
   maxPool = 1_000;
   /** State queries that are answered as overtaken before one is answered. */
   staleQueries = 0;
+  /** Questions to the pool and for ranges of blocks that fail as cut off from the bus before one is answered. */
+  cutOffQueries = 0;
   readonly storage: Storage = new MemoryStorage();
 
   constructor(seed = 'fake-node') {
@@ -250,6 +252,7 @@ export class FakeNode {
         return { block: found.certified, digest: found.digest };
       },
       range: async ({ from, maxCount }) => {
+        this.#failIfCutOff();
         this.#tip();
         const most = maxCount === 0 ? 500 : maxCount;
         return { blocks: this.blocks.slice(from - 1, from - 1 + most).map((one) => one.certified) };
@@ -294,6 +297,12 @@ export class FakeNode {
     } satisfies Partial<Chain> as Chain;
   }
 
+  #failIfCutOff(): void {
+    if (this.cutOffQueries === 0) return;
+    this.cutOffQueries -= 1;
+    throw failure('ERR_BUS_CLOSED', 'the connection to the broker is lost', { retryable: true });
+  }
+
   #txpool(): TxPool {
     const entry = (id: Uint8Array): PoolEntry => {
       const known = this.rejected.get(toHex(id));
@@ -303,7 +312,10 @@ export class FakeNode {
     };
     return {
       submit: async ({ transactions }) => ({ entries: transactions.map((encoded) => this.#accept(encoded)) }),
-      get: async ({ ids }) => ({ entries: ids.map(entry) }),
+      get: async ({ ids }) => {
+        this.#failIfCutOff();
+        return { entries: ids.map(entry) };
+      },
       take: unused,
       have: unused,
       status: async () => ({

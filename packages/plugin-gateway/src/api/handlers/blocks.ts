@@ -12,6 +12,7 @@ import {
 import { WakeUp } from '../wake-up.js';
 import type { HandlerContext, StreamHandlers, UnaryHandlers } from './handlers.js';
 import { ifFounded, tipIfFounded } from './network-facts.js';
+import { unlessCutOff } from './unless-cut-off.js';
 
 /** Blocks that a follower's next page may hold. */
 const PAGE_COUNT = 50;
@@ -60,8 +61,10 @@ export function blockHandlers({
       try {
         let next = from !== 0 ? from : ((await tipIfFounded(dependencies, { signal }))?.height ?? 0) + 1;
         while (!signal.aborted) {
-          const page = await ifFounded(() =>
-            chain.range({ from: next, maxCount: PAGE_COUNT, maxBytes: options.subscriber.maxBytes }, { signal }),
+          const page = await unlessCutOff(() =>
+            ifFounded(() =>
+              chain.range({ from: next, maxCount: PAGE_COUNT, maxBytes: options.subscriber.maxBytes }, { signal }),
+            ),
           );
           for (const block of page?.blocks ?? []) {
             const reply = blockReply(block);

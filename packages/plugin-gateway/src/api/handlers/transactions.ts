@@ -20,6 +20,7 @@ import { hintOf } from '../to-grpc-error.js';
 import { WakeUp } from '../wake-up.js';
 import type { HandlerContext, StreamHandlers, UnaryHandlers } from './handlers.js';
 import { ifFounded, networkFacts, tipIfFounded } from './network-facts.js';
+import { unlessCutOff } from './unless-cut-off.js';
 
 type Located = Infer<typeof LocatedTransaction>;
 
@@ -80,11 +81,13 @@ export function transactionHandlers({
       let last = '';
       try {
         while (!sink.signal.aborted) {
-          const now = await find(id, { signal: sink.signal });
-          const seen = JSON.stringify([now.status, now.code, now.reason, now.height]);
-          if (seen !== last) await sink.write(now);
-          last = seen;
-          if (now.status === 'committed' || now.status === 'rejected') return;
+          const now = await unlessCutOff(() => find(id, { signal: sink.signal }));
+          if (now !== undefined) {
+            const seen = JSON.stringify([now.status, now.code, now.reason, now.height]);
+            if (seen !== last) await sink.write(now);
+            last = seen;
+            if (now.status === 'committed' || now.status === 'rejected') return;
+          }
           await wakeUp.wait(options.pollMs, sink.signal);
         }
       } finally {
