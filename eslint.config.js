@@ -79,7 +79,7 @@ export default defineConfig(
   },
   { files: ['packages/plugin-*/src/**', 'packages/bus-amqp/src/**'], rules: forbid(inside, outside, plugins, kernel) },
   {
-    files: ['packages/plugin-{chain,txpool,p2p,kv,consensus}/src/**'],
+    files: ['packages/plugin-{chain,txpool,p2p,kv,consensus,memory,solo}/src/**'],
     rules: {
       'no-restricted-globals': [
         'error',

@@ -22,6 +22,8 @@ export interface NodeOptions {
   readonly sections?: Readonly<Record<string, object>> | undefined;
   /** Instead of `@it-chain/plugin-kv`. */
   readonly application?: string | undefined;
+  /** Other plugins by the short name of the one whose place they take: `{ leveldb: '@it-chain/plugin-memory' }`. */
+  readonly swap?: Readonly<Record<string, string>> | undefined;
   readonly args?: readonly string[] | undefined;
 }
 
@@ -179,8 +181,9 @@ const FAST: Readonly<Record<string, object>> = {
 function configOf(options: NodeOptions, dataDir: string, ports: { peer: number; api: number }): object {
   const section = (name: string, own: object = {}): object => ({ ...FAST[name], ...own, ...options.sections?.[name] });
   const plugin = (name: string, own?: object): object => ({
-    use: `@it-chain/plugin-${name}`,
-    with: section(name, own),
+    use: options.swap?.[name] ?? `@it-chain/plugin-${name}`,
+    // The settings of a plugin are not those of the one that takes its place.
+    with: options.swap?.[name] === undefined ? section(name, own) : { ...own, ...options.sections?.[name] },
   });
   return {
     node: { name: options.name, dataDir },
@@ -193,7 +196,7 @@ function configOf(options: NodeOptions, dataDir: string, ports: { peer: number; 
       plugin('txpool'),
       plugin('chain'),
       plugin('consensus'),
-      options.application === undefined ? plugin('kv') : { use: options.application },
+      options.application === undefined ? plugin('kv') : { use: options.application, with: section('kv') },
     ],
   };
 }

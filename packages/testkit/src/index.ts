@@ -6,3 +6,9 @@ export { testStorage, type LastingStorageUnderTest, type StorageUnderTest } from
 export { FakeNode, type FakeRoles } from './doubles/fake-node.js';
 export { testBus, runBusCase, busCases, type BusSupport, type BusUnderTest } from './suites/bus.js';
 export { applicationTransactions, testApplication, type ApplicationUnderTest } from './suites/application.js';
+export { MemoryChain } from './doubles/memory-chain.js';
+export {
+  ConsensusCluster,
+  type ConsensusClusterNode,
+  type ConsensusClusterOptions,
+} from './doubles/consensus-cluster.js';

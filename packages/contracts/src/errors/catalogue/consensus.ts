@@ -22,4 +22,8 @@ export const consensusErrors = {
     when: 'Peers hold votes of this node that it does not remember: an old backup was restored or its log was cut. It does not vote until the others have decided that height.',
     fix: 'Wait. If the network cannot go on without its vote and its key signs nowhere else, set acceptDoubleSignRisk, or start with --accept-double-sign-risk.',
   },
+  ERR_CONSENSUS_NOT_SOLO: {
+    when: 'The plugin solo, which decides alone, met a network with another validator. The process ends.',
+    fix: 'Use a consensus plugin for several validators on every node, such as @it-chain/plugin-consensus.',
+  },
 } satisfies Record<string, ErrorEntry>;

@@ -1,0 +1,17 @@
+import { expect } from 'chai';
+import { runReadmeExample } from '../support/readme-example.js';
+
+/** What the example in each README prints. */
+const EXAMPLES: readonly (readonly [string, RegExp])[] = [
+  ['packages/plugin-memory', /^ERR_STORAGE_CONDITION\n$/],
+  ['packages/plugin-solo', /^solo 200 true\n$/],
+];
+
+describe('the examples in the READMEs', function () {
+  this.timeout(120_000);
+  for (const [folder, printed] of EXAMPLES) {
+    it(`${folder} compiles and runs`, async () => {
+      expect(await runReadmeExample(folder)).to.match(printed);
+    });
+  }
+});
