@@ -11,6 +11,7 @@ export * from './plugin/clock.js';
 export * from './plugin/log.js';
 export * from './plugin/metrics.js';
 export * from './plugin/plugin.js';
+export * from './plugin/package-version.js';
 export * from './data/index.js';
 export * from './roles/index.js';
 export * from './api/index.js';

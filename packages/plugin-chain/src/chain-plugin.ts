@@ -7,6 +7,7 @@ import {
   Transport,
   TxPool,
   definePlugin,
+  packageVersion,
   type PluginContext,
 } from '@it-chain/contracts';
 import { BlockBuilder } from './block-builder.js';
@@ -23,7 +24,7 @@ import { NetworkWatch } from './network-watch.js';
 /** The plugin that serves the role `chain`. */
 export const chainPlugin = definePlugin({
   name: 'chain',
-  version: '1.0.0',
+  version: packageVersion(import.meta.url),
   provides: [Chain],
   requires: [Storage, Application],
   uses: [Transport, P2p, TxPool],

@@ -1,11 +1,21 @@
-import { Chain, Consensus, Identity, P2p, Storage, Transport, TxPool, definePlugin } from '@it-chain/contracts';
+import {
+  Chain,
+  Consensus,
+  Identity,
+  P2p,
+  Storage,
+  Transport,
+  TxPool,
+  definePlugin,
+  packageVersion,
+} from '@it-chain/contracts';
 import { ConsensusConfig } from './config.js';
 import { ConsensusDriver } from './driver/consensus-driver.js';
 
 /** The plugin: wiring only. */
 export const consensusPlugin = definePlugin({
   name: 'consensus',
-  version: '1.0.0',
+  version: packageVersion(import.meta.url),
   provides: [Consensus],
   requires: [Identity, Storage, Transport, P2p, TxPool, Chain],
   config: ConsensusConfig,

@@ -3,6 +3,7 @@ import {
   Chain,
   Consensus,
   definePlugin,
+  packageVersion,
   Identity,
   P2p,
   Storage,
@@ -19,7 +20,7 @@ import { PeerTransport } from './transport/peer-transport.js';
 /** The gateway: gives the node its bus, its peer sessions and its client API. */
 export const gatewayPlugin = definePlugin({
   name: 'gateway',
-  version: '1.0.0',
+  version: packageVersion(import.meta.url),
   provides: [Transport],
   uses: [P2p, TxPool, Chain, Consensus, Application, Storage, Identity],
   config: GatewayConfig,

@@ -1,4 +1,4 @@
-import { Application, Storage, definePlugin, z } from '@it-chain/contracts';
+import { Application, Storage, definePlugin, packageVersion, z } from '@it-chain/contracts';
 import { KvApplication } from './kv-application.js';
 
 /** The config section of the plugin. */
@@ -16,7 +16,7 @@ export const KvConfig = z
 /** The plugin that serves the application role as a key-value state machine. */
 export const kvPlugin = definePlugin({
   name: 'kv',
-  version: '1.0.0',
+  version: packageVersion(import.meta.url),
   provides: [Application],
   requires: [Storage],
   config: KvConfig,

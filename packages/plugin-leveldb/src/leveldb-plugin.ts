@@ -1,11 +1,19 @@
-import { Storage, definePlugin, failure, hasCode, isItChainError, type Served } from '@it-chain/contracts';
+import {
+  Storage,
+  definePlugin,
+  packageVersion,
+  failure,
+  hasCode,
+  isItChainError,
+  type Served,
+} from '@it-chain/contracts';
 import { LevelDbConfig } from './leveldb-config.js';
 import { LevelStorage } from './level-storage.js';
 
 /** The plugin that serves the storage role on LevelDB. */
 export const leveldbPlugin = definePlugin({
   name: 'leveldb',
-  version: '1.0.0',
+  version: packageVersion(import.meta.url),
   provides: [Storage],
   config: LevelDbConfig,
   setup(context) {

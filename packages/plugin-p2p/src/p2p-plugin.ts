@@ -7,6 +7,7 @@ import {
   Transport,
   TxPool,
   definePlugin,
+  packageVersion,
   messageOf,
   type PluginContext,
 } from '@it-chain/contracts';
@@ -16,7 +17,7 @@ import { P2pNode } from './p2p-node.js';
 /** The plugin that serves the role p2p. */
 export const p2pPlugin = definePlugin({
   name: 'p2p',
-  version: '1.0.0',
+  version: packageVersion(import.meta.url),
   provides: [P2p],
   requires: [Storage, Transport, Application],
   uses: [Chain, TxPool, Consensus],

@@ -7,6 +7,7 @@ import {
   Transport,
   TxPool,
   definePlugin,
+  packageVersion,
   type PluginContext,
 } from '@it-chain/contracts';
 import { NetworkView } from './network-view.js';
@@ -21,7 +22,7 @@ import { Upkeep } from './upkeep.js';
 /** The plugin that serves the role `txpool`. */
 export const txpoolPlugin = definePlugin({
   name: 'txpool',
-  version: '1.0.0',
+  version: packageVersion(import.meta.url),
   provides: [TxPool],
   requires: [Storage],
   uses: [Application, P2p, Transport, Chain],

@@ -1,3 +1,4 @@
+import { createRequire } from 'node:module';
 import { type VirtualHost } from '../broker/virtual-host.js';
 import { type PlainValue, tableOf } from '../wire/field-table.js';
 import { type DecodedMethod } from '../wire/method-codec.js';
@@ -6,6 +7,8 @@ import { ReplyError } from '../wire/reply-error.js';
 import { type FieldTable, FRAME, type MethodArguments } from '../wire/spec.js';
 import { type KnownUser, mayOpen, type Peer } from './authenticator.js';
 import { type Services } from './session.js';
+
+const { version } = createRequire(import.meta.url)('../../package.json') as { readonly version: string };
 
 /** What client and server agreed on. */
 export interface Agreement {
@@ -63,7 +66,7 @@ export class Handshake {
   begin(): void {
     const properties: Record<string, PlainValue> = {
       product: '@it-chain/amqp-server',
-      version: '1.0.0',
+      version,
       platform: `Node.js ${process.version}`,
       capabilities: CAPABILITIES,
       ...this.#services.options.serverProperties,

@@ -1,5 +1,5 @@
-import { readFileSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
+import { packageVersion } from '@it-chain/contracts';
 import type { ConfigFlag, ConfigOptions } from '@it-chain/kernel';
 import type { Io } from '../terminal/io.js';
 
@@ -16,8 +16,7 @@ export const CLI_VARIABLES = ['IT_CHAIN_API', 'IT_CHAIN_TOKEN'] as const;
 
 /** The version of this package. */
 export function version(): string {
-  const manifest = readFileSync(new URL('../../package.json', import.meta.url), 'utf8');
-  return (JSON.parse(manifest) as { readonly version: string }).version;
+  return packageVersion(import.meta.url);
 }
 
 /** Where the kernel finds the config and the plugins: beside the config, else those of this package. */
