@@ -5,6 +5,7 @@ import {
   GENESIS_DEFAULTS,
   decodeTransaction,
   faultTolerance,
+  genesisSystemState,
   hasCode,
   headerDigest,
   isNodeId,
@@ -17,12 +18,14 @@ import {
   quorumOf,
   sha256,
   signTransaction,
+  systemRootOf,
   toHex,
   transactionSigningBytes,
   utf8,
   verifyMerklePath,
   verifySignature,
   BlockHeader,
+  SystemState,
 } from '@it-chain/contracts';
 
 const keys = keyPairFromSeed(sha256(utf8('golden')));
@@ -45,6 +48,29 @@ describe('golden vectors: these bytes never change', () => {
 
   it('genesis and network', () => {
     expect(toHex(networkOf(genesis))).to.equal('de5056c292b9af9d7a225e119fe7cb78eb7df5dfcc5b6cac4305d2e9486b8f6e');
+  });
+
+  it('system root, of a genesis and with everything that can be in it', () => {
+    const start = genesisSystemState(genesis);
+    expect(toHex(systemRootOf(start))).to.equal('a4bcb93157bb9f1340549c854228e252af48e7e357d0ae4d18af8a0f4e3ed740');
+    const key = (byte: number): Uint8Array => new Uint8Array(32).fill(byte);
+    const proposal = {
+      id: key(3),
+      proposer: keys.publicKey,
+      action: { evict: { publicKey: key(4), reason: 'gone' } },
+      expiresAt: 9,
+      votes: [{ sequence: 0, approve: true }],
+    };
+    const full: SystemState = {
+      ...start,
+      learners: [{ publicKey: key(1), name: 'bob', sequence: 1 }],
+      nextSequence: 2,
+      policy: { admission: 'vote', allowlist: [key(2)], growth: 'immediate' },
+      proposals: [proposal],
+      evicted: [{ publicKey: key(5), height: 7, reason: 'r', readmitted: 8 }],
+    };
+    expect(toHex(systemRootOf(full))).to.equal('6c3d472701382628ac2151cb04a2f1f11f177d4c3f144dfbfbd4ddbaaa23fd9a');
+    expect(SystemState.decodeCanonical(SystemState.encode(full))).to.deep.equal(full);
   });
 
   it('transaction, its id and its signature', () => {

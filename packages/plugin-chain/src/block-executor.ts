@@ -54,7 +54,7 @@ export class BlockExecutor {
         `the application answered ${answer.receipts.length} receipts for ${payloads.length} transactions, or in another order`,
       );
     }
-    const { receipts, system } = mergeReceipts(state, transactions, answer.receipts);
+    const { receipts, system } = mergeReceipts(state, header.height, transactions, answer.receipts);
     const systemRoot = systemRootOf(system);
     return {
       receipts,
@@ -68,12 +68,13 @@ export class BlockExecutor {
 }
 
 function mergeReceipts(
-  state: ChainState,
+  { system: before, genesis, network }: ChainState,
+  height: number,
   transactions: readonly DecodedTransaction[],
   answered: readonly Receipt[],
 ): { receipts: Receipt[]; system: ChainState['system'] } {
   const fromApplication = answered[Symbol.iterator]();
-  let { system } = state;
+  let system = before;
   const receipts: Receipt[] = [];
   for (const { id, value } of transactions) {
     if (value.membership === undefined) {
@@ -81,7 +82,8 @@ function mergeReceipts(
       if (next.done !== true) receipts.push(next.value);
       continue;
     }
-    const outcome = applyMembership(system, value.sender, value.membership, state.genesis, state.network);
+    const change = { id, sender: value.sender, membership: value.membership };
+    const outcome = applyMembership(system, change, { genesis, network, height });
     system = outcome.state;
     receipts.push({ id, code: outcome.code, output: new Uint8Array(0), message: outcome.message });
   }

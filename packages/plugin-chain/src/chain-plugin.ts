@@ -52,6 +52,7 @@ export const chainPlugin = definePlugin({
       prove: (request) => queries.prove(request),
       validators: (request) => queries.validators(request),
       roles: (request) => queries.roles(request),
+      members: () => queries.members(),
     };
     context.serve(Chain, chain);
     const server = new BlockServer(config, { chain, transport, clock, log });

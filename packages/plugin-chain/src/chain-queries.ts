@@ -2,6 +2,7 @@ import {
   Certificate,
   failure,
   merklePath,
+  policyOf,
   quorumOf,
   sameBytes,
   toHex,
@@ -115,6 +116,20 @@ export class ChainQueries {
       return learner || validatorIndex(tip.nextValidators, publicKey) >= 0 ? 'learner' : 'observer';
     };
     return Promise.resolve({ roles: publicKeys.map((publicKey) => ({ role: roleOf(publicKey) })) });
+  }
+
+  /** Who belongs to the network at the tip, and what is voted on. */
+  async members(): Promise<Answer<'members'>> {
+    const { tip, system, genesis } = this.#state();
+    // Read in the same turn, so that all of it is of one height.
+    return Promise.resolve({
+      height: tip.height,
+      validators: tip.validators,
+      state: { ...system, proposals: system.proposals.filter(({ expiresAt }) => expiresAt > tip.height) },
+      policy: policyOf(system, genesis),
+      minValidators: Math.max(1, genesis.minValidators),
+      leaderTerm: genesis.leaderTerm,
+    });
   }
 
   async #setAt(height: number): Promise<ValidatorSet> {

@@ -73,6 +73,7 @@ export function stateAfter(state: ChainState, header: BlockHeader, digest: Uint8
     validators: state.tip.nextValidators,
     nextValidators: scheduledSet(roots.system),
     learners: roots.system.learners,
+    growth: roots.system.policy?.growth,
     systemRoot: roots.systemRoot,
     applicationRoot: roots.applicationRoot,
   };

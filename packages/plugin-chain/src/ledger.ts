@@ -1,6 +1,7 @@
 import {
   Chain,
   failure,
+  faultTolerance,
   hasCode,
   sameBytes,
   toHex,
@@ -169,6 +170,7 @@ export class Ledger {
       this.#setState(after);
       this.#stored = new Map();
       this.#committed.add(block.ids.length);
+      this.#warnOfTolerance(state, after);
       this.#tellCommitted(block, certificate);
       return after.tip;
     });
@@ -258,6 +260,17 @@ export class Ledger {
   #setState(state: ChainState): void {
     this.#state = state;
     this.#height.set(state.tip.height);
+  }
+
+  #warnOfTolerance({ system: { validators: before } }: ChainState, { system, tip }: ChainState): void {
+    const [was, is] = [faultTolerance(before.length), faultTolerance(system.validators.length)];
+    if (is >= was) return;
+    this.#dependencies.log.warn('fewer Byzantine validators are tolerated', {
+      height: tip.height + 2,
+      validators: system.validators.length,
+      tolerated: is,
+      before: was,
+    });
   }
 
   #tellProposed({ header, digest, ids }: CheckedBlock): void {

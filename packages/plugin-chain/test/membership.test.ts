@@ -30,9 +30,10 @@ function apply(
   state: SystemState,
   genesis: Genesis,
   sender: string,
-  change: Membership,
+  membership: Membership,
 ): ReturnType<typeof applyMembership> {
-  return applyMembership(state, keyOf(sender), change, genesis, networkOf(genesis));
+  const change = { id: new Uint8Array(32), sender: keyOf(sender), membership };
+  return applyMembership(state, change, { genesis, network: networkOf(genesis), height: 1 });
 }
 
 const name = fc.constantFrom(...names);

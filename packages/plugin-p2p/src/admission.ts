@@ -20,6 +20,7 @@ import {
   type Genesis,
   type Log,
   type MemberJoin,
+  type MembersAnswer,
   type NodeIdentity,
   type PeerAsked,
   type Session,
@@ -28,6 +29,7 @@ import {
   type TxPool,
 } from '@it-chain/contracts';
 import type { Founding } from './founding.js';
+import { judgeJoin, ownJoinProposals } from './join-policy.js';
 import type { PeerTable } from './peer-table.js';
 import type { KnownGenesis } from './read-genesis.js';
 
@@ -57,21 +59,32 @@ const SETTLE_WAIT_MS = 3_000;
 /** The member may not be ready yet: asked again until the time is over. */
 const RETRYABLE = ['ERR_NETWORK_UNFOUNDED', 'ERR_JOIN_NO_SPONSOR', 'ERR_PEER_NO_ANSWER', 'ERR_PEER_BUSY'];
 
+/** A join that was submitted a moment ago. */
+interface RecentJoin {
+  readonly at: number;
+  readonly answer: Promise<AdmissionAnswer>;
+}
+
+/** The node is a member already. */
+const MEMBER_ALREADY: AdmissionAnswer = { transaction: new Uint8Array(0), voted: false };
+
 /** Both sides of a join: asks a member to be admitted, and brings the joins of others into the chain. */
 export class Admission {
+  readonly #maxJoinProposals: number;
   readonly #dependencies: AdmissionDependencies;
-  readonly #recent = new Map<string, { readonly at: number; readonly id: Promise<Uint8Array> }>();
+  readonly #recent = new Map<string, RecentJoin>();
 
-  constructor(dependencies: AdmissionDependencies) {
+  constructor(options: { readonly maxJoinProposals: number }, dependencies: AdmissionDependencies) {
+    this.#maxJoinProposals = options.maxJoinProposals;
     this.#dependencies = dependencies;
   }
 
   /**
-   * Asks the member of a session to admit this node; answers the id of the membership transaction, or nothing where the
-   * node is a member already.
+   * Asks the member of a session to admit this node; answers the id of the membership transaction, or of the one that
+   * proposes it to the vote, or nothing where the node is a member already.
    * @throws ERR_DIFFERENT_NETWORK, ERR_NETWORK_UNFOUNDED, ERR_JOIN_REFUSED, ERR_JOIN_NO_SPONSOR, ERR_PEER_TIMEOUT
    */
-  async ask(session: Session, timeoutMs: number): Promise<Uint8Array> {
+  async ask(session: Session, timeoutMs: number): Promise<AdmissionAnswer> {
     const { nodeId } = session;
     const { founding, identity, clock, sign, transport } = this.#dependencies;
     const end = clock.monotonic() + timeoutMs;
@@ -83,7 +96,7 @@ export class Admission {
     // Before anything else: a member of its own network would otherwise be told that it is one already.
     refuseOther(session, genesis, founding.height);
     const { publicKey, name } = identity;
-    if (await this.#isMember(publicKey, genesis.value)) return new Uint8Array(0);
+    if (await this.#isMember(publicKey, genesis.value)) return MEMBER_ALREADY;
     const signature = await sign('join', genesis.digest, concatBytes(publicKey, utf8(name)));
     const body = AdmissionRequest.encode({ network: genesis.digest, join: { publicKey, name, signature }, hops: 0 });
     for (;;) {
@@ -93,7 +106,7 @@ export class Admission {
           { peer: nodeId, kind: PEER_KINDS.join, body },
           { timeoutMs: Math.max(1, left) },
         );
-        return AdmissionAnswer.decode(answer.body).transaction;
+        return AdmissionAnswer.decode(answer.body);
       } catch (error) {
         const again = RETRYABLE.some((code) => hasCode(error, code)) && left > 2 * RETRY_MS;
         if (!again) throw error;
@@ -106,8 +119,7 @@ export class Admission {
   async answer({ from, requestId, body }: PeerAsked): Promise<void> {
     const { transport, log } = this.#dependencies;
     try {
-      const transaction = await this.#admit(AdmissionRequest.decode(body), from);
-      const encoded = AdmissionAnswer.encode({ transaction });
+      const encoded = AdmissionAnswer.encode(await this.#admit(AdmissionRequest.decode(body), from));
       await transport.answer({ requestId, body: encoded, errorCode: '', errorMessage: '' });
     } catch (error) {
       const known = isItChainError(error) ? error : failure('ERR_INTERNAL', 'the join could not be handled');
@@ -117,7 +129,7 @@ export class Admission {
     }
   }
 
-  async #admit(request: AdmissionRequest, from: string): Promise<Uint8Array> {
+  async #admit(request: AdmissionRequest, from: string): Promise<AdmissionAnswer> {
     const { founding, verify, identity } = this.#dependencies;
     await founding.whenSettled(SETTLE_WAIT_MS);
     const genesis = founding.genesis;
@@ -136,35 +148,64 @@ export class Admission {
     const message = joinSigningBytes(network, join.publicKey, join.name);
     const [valid] = await verify([{ publicKey: join.publicKey, message, signature: join.signature }]);
     if (valid !== true) throw failure('ERR_JOIN_REFUSED', 'the signature of the joiner is not valid');
-    if (await this.#isMember(join.publicKey, genesis.value)) return new Uint8Array(0);
-    refuseByPolicy(genesis.value, join.publicKey);
+    if (await this.#isMember(join.publicKey, genesis.value)) return MEMBER_ALREADY;
+    const members = await this.#members();
+    const verdict = judgeJoin(members, genesis.value, join.publicKey);
+    if (verdict.way === 'proposed') return { transaction: verdict.id, voted: true };
     const validator = await this.#isValidator(identity.publicKey, genesis.value);
-    return validator ? this.#submit(join, genesis) : this.#passOn(request, from);
+    if (!validator) return this.#passOn(request, from);
+    return this.#submit(join, genesis, verdict.way === 'vote' ? { members } : undefined);
   }
 
-  /** Submits a join once, however often it is asked for. */
-  #submit(join: MemberJoin, genesis: KnownGenesis): Promise<Uint8Array> {
+  /** What the chain says of the members; undefined for the moment in which it does not know the network yet. */
+  async #members(): Promise<MembersAnswer | undefined> {
+    try {
+      return await this.#dependencies.chain.members({});
+    } catch (error) {
+      if (hasCode(error, 'ERR_NETWORK_UNFOUNDED')) return undefined;
+      throw error;
+    }
+  }
+
+  /** Submits a join, or its proposal, once, however often it is asked for. */
+  #submit(
+    join: MemberJoin,
+    genesis: KnownGenesis,
+    vote?: { readonly members: MembersAnswer | undefined },
+  ): Promise<AdmissionAnswer> {
     const key = toHex(join.publicKey);
     const at = this.#dependencies.clock.monotonic();
     const recent = this.#recent.get(key);
-    if (recent !== undefined && at - recent.at < RECENT_MS) return recent.id;
-    const entry = { at, id: this.#makeAndSubmit(join, genesis) };
+    if (recent !== undefined && at - recent.at < RECENT_MS) return recent.answer;
+    if (vote !== undefined) this.#refuseFlood(at, vote.members);
+    const entry = { at, answer: this.#makeAndSubmit(join, genesis, vote !== undefined) };
     this.#remember(key, entry);
-    entry.id.catch(() => {
+    entry.answer.catch(() => {
       // Whoever waits for it is told; the next one may try again.
       if (this.#recent.get(key) === entry) this.#recent.delete(key);
     });
-    return entry.id;
+    return entry.answer;
+  }
+
+  /** Whoever reaches this node may ask: what it proposes by itself must not use up what its operator may propose. */
+  #refuseFlood(now: number, members: MembersAnswer | undefined): void {
+    const { identity } = this.#dependencies;
+    const waiting = ownJoinProposals(members, identity.publicKey);
+    const underWay = [...this.#recent.values()].filter(({ at }) => now - at < RECENT_MS).length;
+    if (waiting + underWay < this.#maxJoinProposals) return;
+    throw failure(
+      'ERR_JOIN_REFUSED',
+      `${waiting + underWay} joins that this node has proposed wait for votes already; ask another validator`,
+    );
   }
 
   /** Signs the membership transaction as sponsor and puts it into the pool. */
-  async #makeAndSubmit(join: MemberJoin, { value, digest }: KnownGenesis): Promise<Uint8Array> {
+  async #makeAndSubmit(join: MemberJoin, { value, digest }: KnownGenesis, voted: boolean): Promise<AdmissionAnswer> {
     const { identity, founding, random, sign, txpool, log } = this.#dependencies;
     const expiresAt = founding.height + Math.min(value.window, VALID_HEIGHTS);
-    const draft = encodeDraft(
-      { network: digest, nonce: random(8), expiresAt, membership: { join } },
-      identity.publicKey,
-    );
+    const { publicKey, name } = join;
+    const membership = voted ? { propose: { action: { admit: { publicKey, name } }, approve: false } } : { join };
+    const draft = encodeDraft({ network: digest, nonce: random(8), expiresAt, membership }, identity.publicKey);
     const encoded = withSignature(draft, await sign('transaction', digest, transactionContent(draft)));
     const id = transactionId(encoded, digest);
     const { entries } = await txpool.submit({ transactions: [encoded] });
@@ -172,12 +213,12 @@ export class Admission {
     if (entry === undefined || entry.state === 'rejected') {
       throw failure('ERR_JOIN_REFUSED', `the pool refused the join: ${entry?.code ?? ''} ${entry?.reason ?? ''}`);
     }
-    log.info('a node asks to join', { peer: nodeIdOf(join.publicKey), name: join.name, transaction: toHex(id) });
-    return id;
+    log.info('a node asks to join', { peer: nodeIdOf(publicKey), name, voted, transaction: toHex(id) });
+    return { transaction: id, voted };
   }
 
   /** A learner, or a node that is no member, asks a validator that it is connected to. */
-  async #passOn(request: AdmissionRequest, from: string): Promise<Uint8Array> {
+  async #passOn(request: AdmissionRequest, from: string): Promise<AdmissionAnswer> {
     const { table, transport, chain } = this.#dependencies;
     if (request.hops >= MAX_HOPS) throw failure('ERR_JOIN_NO_SPONSOR', 'the join was passed on too often');
     const connected = table.all().filter(({ session, nodeId }) => session !== undefined && nodeId !== from);
@@ -188,7 +229,7 @@ export class Admission {
     for (const { nodeId } of validators.slice(0, 3)) {
       try {
         const answer = await transport.fetch({ peer: nodeId, kind: PEER_KINDS.join, body });
-        return AdmissionAnswer.decode(answer.body).transaction;
+        return AdmissionAnswer.decode(answer.body);
       } catch (error) {
         if (hasCode(error, 'ERR_JOIN_REFUSED')) throw error;
         last = error;
@@ -218,7 +259,7 @@ export class Admission {
     return role;
   }
 
-  #remember(key: string, entry: { readonly at: number; readonly id: Promise<Uint8Array> }): void {
+  #remember(key: string, entry: RecentJoin): void {
     this.#recent.delete(key);
     this.#recent.set(key, entry);
     if (this.#recent.size <= MAX_RECENT) return;
@@ -226,19 +267,6 @@ export class Admission {
       this.#recent.delete(oldest);
       return;
     }
-  }
-}
-
-/** The chain decides; this only tells the joiner at once what the chain would say. @throws ERR_JOIN_REFUSED */
-function refuseByPolicy(genesis: Genesis, publicKey: Uint8Array): void {
-  if (genesis.admission === 'vote') {
-    throw failure(
-      'ERR_JOIN_REFUSED',
-      'the network admits by vote of its validators, which there is no transaction for yet',
-    );
-  }
-  if (genesis.admission === 'allowlist' && !genesis.allowlist.some((key) => sameBytes(key, publicKey))) {
-    throw failure('ERR_JOIN_REFUSED', 'the joiner is not on the allowlist of the network');
   }
 }
 

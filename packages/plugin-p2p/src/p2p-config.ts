@@ -85,6 +85,14 @@ export const P2pConfig = z
       .max(1_000)
       .default(1_000)
       .describe('Rows of the peer table; members stay when it is full'),
+    maxJoinProposals: z
+      .int()
+      .min(1)
+      .max(8)
+      .default(4)
+      .describe(
+        'Joiners that this node proposes by itself at a time under admission by vote; the chain takes 8 proposals of one validator, so some are left for the operator',
+      ),
     maxRecordsPerMinute: z
       .int()
       .min(10)

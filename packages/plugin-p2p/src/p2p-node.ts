@@ -152,8 +152,8 @@ export class P2pNode implements P2p {
     const { founding, admission } = this.#started();
     const session = await this.#deps.transport.dial({ address });
     await this.connected(session);
-    const transaction = await admission.ask(session, (call?.timeoutMs ?? P2pRole.calls.join.timeoutMs) * 0.9);
-    return { network: founding.genesis?.digest ?? NO_NETWORK, nodeId: session.nodeId, transaction };
+    const answer = await admission.ask(session, (call?.timeoutMs ?? P2pRole.calls.join.timeoutMs) * 0.9);
+    return { network: founding.genesis?.digest ?? NO_NETWORK, nodeId: session.nodeId, ...answer };
   }
 
   async found(): Promise<NetworkAnswer> {
@@ -393,7 +393,7 @@ export class P2pNode implements P2p {
       },
     );
     const { chain, txpool, random } = this.#deps;
-    const admission = new Admission({ ...shared, founding, chain, txpool, random });
+    const admission = new Admission(this.#config, { ...shared, founding, chain, txpool, random });
     return { founding, gossip, admission };
   }
 

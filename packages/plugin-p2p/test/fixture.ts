@@ -16,6 +16,7 @@ import {
   toHex,
   type Hello,
   type MemberRole,
+  type MembersAnswer,
   type Served,
   type Session,
 } from '@it-chain/contracts';
@@ -106,6 +107,8 @@ export class Node {
   hello = NO_HELLO;
   /** What the chain says of keys (hex). */
   readonly roles = new Map<string, MemberRole>();
+  /** What the chain says of the members; without it the genesis holds. */
+  members: MembersAnswer | undefined;
   readonly submitted: Uint8Array[] = [];
   /** How the pool answers. */
   poolAnswer: { readonly state: 'pending' | 'rejected'; readonly code: string } = { state: 'pending', code: '' };
@@ -135,6 +138,10 @@ export class Node {
     this.context.provide(Chain, {
       roles: ({ publicKeys }: { publicKeys: readonly Uint8Array[] }) =>
         Promise.resolve({ roles: publicKeys.map((key) => ({ role: this.roles.get(toHex(key)) ?? 'unfounded' })) }),
+      members: () =>
+        this.members === undefined
+          ? Promise.reject(failure('ERR_NETWORK_UNFOUNDED', 'no network yet'))
+          : Promise.resolve(this.members),
     } as unknown as Served<typeof Chain>);
     this.context.provide(TxPool, {
       submit: ({ transactions }: { transactions: readonly Uint8Array[] }) => {

@@ -1,6 +1,7 @@
 import { expect } from 'chai';
 import {
   AdmissionRequest,
+  Genesis,
   Consensus,
   NodeRecordBatch,
   P2p,
@@ -8,6 +9,8 @@ import {
   Transport,
   decodeTransaction,
   fromHex,
+  genesisSystemState,
+  genesisValidators,
   joinSigningBytes,
   keyPairFromSeed,
   nodeIdOf,
@@ -19,6 +22,7 @@ import {
   utf8,
   verifySignature,
   type KeyPair,
+  type MembersAnswer,
   type NodeRecord,
 } from '@it-chain/contracts';
 import { Net, connectedNames, type Node } from './fixture.js';
@@ -305,6 +309,72 @@ describe('join', () => {
     expect(await ask('somebody', 'somebody', 0)).to.equal('ERR_JOIN_REFUSED');
     expect(await ask('peer', 'somebody', 0)).to.equal('ERR_JOIN_REFUSED');
     expect(await ask('somebody', 'somebody', 1)).to.equal('answered');
+  });
+
+  it('under admission by vote proposes the joiner, without its own approval and not without end', async () => {
+    const config = { genesis: { admission: 'vote' }, maxJoinProposals: 2 };
+    const sponsor = await net.node('sponsor', { config });
+    const joiner = await net.node('joiner');
+    const { answer } = await join(joiner, 'sponsor:7000');
+    expect(answer?.voted).to.equal(true);
+    const [encoded] = sponsor.submitted;
+    const { value, id } = decodeTransaction(encoded ?? new Uint8Array(0));
+    expect(toHex(answer?.transaction ?? new Uint8Array(0))).to.equal(toHex(id));
+    const proposed = value.membership?.propose;
+    expect(proposed?.approve).to.equal(false);
+    expect(toHex(proposed?.action.admit?.publicKey ?? new Uint8Array(0))).to.equal(
+      toHex(joiner.context.identity.publicKey),
+    );
+    const genesis = Genesis.decode((await sponsor.role.network({})).genesis ?? new Uint8Array(0));
+    const { publicKey } = sponsor.context.identity;
+    const proposal = (key: Uint8Array, number: number) => ({
+      id: sha256(new Uint8Array([number])),
+      proposer: publicKey,
+      action: { admit: { publicKey: key, name: '' } },
+      expiresAt: 100,
+      votes: [],
+    });
+    const members = (...keys: Uint8Array[]): MembersAnswer => ({
+      height: 1,
+      validators: genesisValidators(genesis),
+      state: { ...genesisSystemState(genesis), proposals: keys.map(proposal) },
+      policy: { admission: 'vote', allowlist: [], growth: 'skip-two' },
+      minValidators: 1,
+      leaderTerm: 0,
+    });
+    await net.pass(15_000);
+    // Asked again: the proposal that waits is named, nothing is submitted.
+    sponsor.members = members(joiner.context.identity.publicKey);
+    const again = await join(joiner, 'sponsor:7000');
+    expect(toHex(again.answer?.transaction ?? new Uint8Array(0))).to.equal(toHex(sha256(new Uint8Array([0]))));
+    expect(sponsor.submitted).to.have.length(1);
+    // As many as this node proposes by itself wait.
+    sponsor.members = members(keysOf('x').publicKey, keysOf('y').publicKey);
+    expect((await join(await net.node('late'), 'sponsor:7000')).code).to.equal('ERR_JOIN_REFUSED');
+    expect(sponsor.submitted).to.have.length(1);
+  });
+
+  it('goes by the policy that was voted on, and refuses who was evicted', async () => {
+    const { node: sponsor, network } = await founded(net, 'sponsor', { genesis: { admission: 'allowlist' } });
+    const joiner = await net.node('joiner');
+    expect(network).to.have.length(32);
+    expect((await join(joiner, 'sponsor:7000')).code).to.equal('ERR_JOIN_REFUSED');
+    const genesis = Genesis.decode((await sponsor.role.network({})).genesis ?? new Uint8Array(0));
+    const { publicKey } = joiner.context.identity;
+    const members = (evicted: MembersAnswer['state']['evicted']): MembersAnswer => ({
+      height: 1,
+      validators: genesisValidators(genesis),
+      state: { ...genesisSystemState(genesis), evicted },
+      policy: { admission: 'allowlist', allowlist: [publicKey], growth: 'skip-two' },
+      minValidators: 1,
+      leaderTerm: 0,
+    });
+    sponsor.members = members([{ publicKey, height: 3, reason: 'dead', readmitted: 0 }]);
+    expect((await join(joiner, 'sponsor:7000')).code).to.equal('ERR_JOIN_REFUSED');
+    sponsor.members = members([{ publicKey, height: 3, reason: 'dead', readmitted: 5 }]);
+    const { answer } = await join(joiner, 'sponsor:7000');
+    expect(answer?.voted).to.equal(false);
+    expect(sponsor.submitted).to.have.length(1);
   });
 
   it('gives up with a code where neither node may found', async () => {

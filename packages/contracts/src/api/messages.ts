@@ -159,6 +159,8 @@ export const JoinReply = message('JoinReply', {
   nodeId: string(1),
   network: bytes(2, { length: 32 }),
   transaction: bytes(3, { maxLength: 32 }),
+  /** True where that transaction only proposes the node: the validators vote on it. */
+  voted: bool(4),
 });
 export const DisconnectPeerRequest = message('DisconnectPeerRequest', { nodeId: string(1, { maxLength: 64 }) });
 export const Done = message('Done', {});

@@ -1,6 +1,7 @@
 export * from './hash.js';
 export * from './signing.js';
 export * from './node-id.js';
+export * from './evidence.js';
 export * from './membership.js';
 export * from './transaction.js';
 export * from './validator-set.js';
@@ -13,6 +14,9 @@ export * from './vote.js';
 export * from './keyspace.js';
 export * from './kv.js';
 export * from './system-state.js';
+export { MEMBERSHIP_CODES, type MembershipOutcome, type MembershipTerms } from './membership-change.js';
+export { tally } from './member-proposals.js';
+export * from './apply-membership.js';
 export * from './verify-block.js';
 export * from './peer-protocol.js';
 export * from './sparse-merkle.js';

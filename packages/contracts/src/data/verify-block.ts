@@ -7,7 +7,8 @@ import { concatBytes } from './hash.js';
 import { genesisValidators, networkOf, type Genesis } from './genesis.js';
 import { merkleRoot } from './merkle.js';
 import { verifySignature } from './signing.js';
-import { applyMembership, genesisSystemState, scheduledSet, type SystemState } from './system-state.js';
+import { applyMembership } from './apply-membership.js';
+import { genesisSystemState, scheduledSet, type SystemState } from './system-state.js';
 import { decodeTransaction, transactionId, transactionSigningBytes, type DecodedTransaction } from './transaction.js';
 import { validatorIndex, validatorSetHash, type ValidatorSet } from './validator-set.js';
 
@@ -116,7 +117,7 @@ export function verifyNextBlock(at: VerifiedPosition, certified: CertifiedBlock)
   const wrong = bodyProblem(header, block.transactions, ids, at.genesis);
   if (wrong !== undefined) throw invalid(wrong);
   let { system } = at;
-  for (const encoded of block.transactions) {
+  for (const [index, encoded] of block.transactions.entries()) {
     const transaction = readTransaction(encoded, invalid);
     const broken = transactionProblem(transaction.value, height, at.network, at.genesis.window);
     if (broken !== undefined) throw invalid(broken);
@@ -124,7 +125,9 @@ export function verifyNextBlock(at: VerifiedPosition, certified: CertifiedBlock)
     if (!verifySignature(sender, transactionSigningBytes(encoded, at.network), signature)) {
       throw invalid('a transaction without a valid signature');
     }
-    if (membership !== undefined) system = applyMembership(system, sender, membership, at.genesis, at.network).state;
+    if (membership === undefined) continue;
+    const change = { id: ids[index] ?? transaction.id, sender, membership };
+    system = applyMembership(system, change, { genesis: at.genesis, network: at.network, height }).state;
   }
   requireCertificate(certificate, at, digest);
   return {

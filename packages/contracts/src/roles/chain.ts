@@ -15,7 +15,8 @@ import { command, defineRole, event, query, type Served } from '../plugin/role.j
 import { Block, Certificate, CertifiedBlock } from '../data/block.js';
 import { ValidatorSet } from '../data/validator-set.js';
 import { Receipt } from '../data/transaction.js';
-import { Learner } from '../data/system-state.js';
+import { GROWTHS } from '../data/genesis.js';
+import { Learner, MembershipPolicy, SystemState } from '../data/system-state.js';
 import { MEMBER_ROLES } from './p2p.js';
 import { TransactionIds } from './txpool.js';
 import { Nothing } from './common.js';
@@ -43,6 +44,8 @@ export const ChainTip = message('ChainTip', {
   /** stateRoot = SHA-256(systemRoot, applicationRoot). */
   systemRoot: bytes(12, { length: 32 }),
   applicationRoot: bytes(13, { length: 32 }),
+  /** How learners become validators; absent while it is what the genesis says. */
+  growth: optional(choice(14, 'Growth', GROWTHS)),
 });
 export type ChainTip = Infer<typeof ChainTip>;
 
@@ -130,6 +133,23 @@ export const MemberRoleRequest = message('MemberRoleRequest', {
 });
 export const MemberRoleEntry = message('MemberRoleEntry', { role: choice(1, 'MemberRole', MEMBER_ROLES) });
 export const MemberRoles = message('MemberRoles', { roles: repeated(nested(1, MemberRoleEntry)) });
+
+/** Who belongs to the network, and what is voted on. */
+export const MembersAnswer = message('MembersAnswer', {
+  /** Height of the tip. */
+  height: uint64(1),
+  /** V(height + 1). */
+  validators: nested(2, ValidatorSet),
+  /** After the tip: its validators are V(height + 2). Proposals that have expired are left out. */
+  state: nested(3, SystemState),
+  /** The policy that holds. */
+  policy: nested(4, MembershipPolicy),
+  /** Fewest validators that a leave or an eviction may leave. */
+  minValidators: uint32(5),
+  /** Heights after which the lead moves on; 0 = when it fails. */
+  leaderTerm: uint32(6),
+});
+export type MembersAnswer = Infer<typeof MembersAnswer>;
 
 export const BlockProposed = message('BlockProposed', {
   height: uint64(1),
@@ -230,6 +250,12 @@ export const Chain = defineRole('chain', 1, {
       doc: 'What these keys are in the network at the tip.',
       in: MemberRoleRequest,
       out: MemberRoles,
+    }),
+    members: query({
+      name: 'chain.members',
+      doc: 'Validators, learners, policy, proposals and evicted keys at the tip. ERR_NETWORK_UNFOUNDED before founding.',
+      in: Nothing,
+      out: MembersAnswer,
     }),
   },
   events: {

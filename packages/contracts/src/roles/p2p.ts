@@ -68,6 +68,8 @@ export const JoinAnswer = message('JoinAnswer', {
   nodeId: string(2, { maxLength: 64 }),
   /** Id of the membership transaction, or empty where the node was a member already. */
   transaction: bytes(3, { maxLength: 32 }),
+  /** True where that transaction only proposes the node: the validators vote on it. */
+  voted: bool(4),
 });
 
 /** Who is there and how they belong together. */

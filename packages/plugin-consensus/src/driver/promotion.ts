@@ -2,6 +2,7 @@ import { GROWTHS, toHex, type ChainTip, type Genesis } from '@it-chain/contracts
 
 /** When learners are proposed as validators. Times in ms. */
 export interface PromotionOptions {
+  /** What the genesis says; the tip says where a vote has changed it. */
   readonly growth: Genesis['growth'];
   readonly healthyMs: number;
   readonly retryMs: number;
@@ -41,7 +42,7 @@ export class Promotion {
     const healthy = tip.learners
       .map(({ publicKey }) => publicKey)
       .filter((key) => now - (this.#healthySince.get(toHex(key)) ?? now) >= this.#options.healthyMs);
-    return choose(this.#options.growth, tip.nextValidators.validators.length, healthy);
+    return choose(tip.growth ?? this.#options.growth, tip.nextValidators.validators.length, healthy);
   }
 
   /** Notes that these were proposed, so that they are not proposed again at once. */

@@ -13,6 +13,7 @@ import {
   concatBytes,
   decodeTransaction,
   failure,
+  genesisSystemState,
   genesisValidators,
   headerDigest,
   keyPairFromSeed,
@@ -20,6 +21,7 @@ import {
   merkleRoot,
   networkOf,
   nodeIdOf,
+  policyOf,
   quorumOf,
   sha256,
   signBytes,
@@ -41,6 +43,7 @@ import {
   type PoolEntry,
   type Receipt,
   type Storage,
+  type SystemState,
   type Transport,
   type TxPool,
 } from '@it-chain/contracts';
@@ -85,6 +88,8 @@ export class FakeNode {
   onEvent: (notice: string, body: unknown) => void = () => undefined;
   founded = false;
   maxPool = 1_000;
+  /** What is told of the members; a test puts proposals in. Blocks do not change it. */
+  system: SystemState;
   /** State queries that are answered as overtaken before one is answered. */
   staleQueries = 0;
   /** Questions to the pool and for ranges of blocks that fail as cut off from the bus before one is answered. */
@@ -104,6 +109,7 @@ export class FakeNode {
       time: 1_700_000_000_000,
     };
     this.network = networkOf(this.genesis);
+    this.system = genesisSystemState(this.genesis);
     this.peers.push({
       nodeId: this.nodeId,
       publicKey: this.keys.publicKey,
@@ -294,6 +300,14 @@ export class FakeNode {
           })),
         };
       },
+      members: async () => ({
+        height: this.#tip().height,
+        validators: genesisValidators(this.genesis),
+        state: this.system,
+        policy: policyOf(this.system, this.genesis),
+        minValidators: 1,
+        leaderTerm: 0,
+      }),
     } satisfies Partial<Chain> as Chain;
   }
 
@@ -363,7 +377,7 @@ export class FakeNode {
     return {
       join: async () => {
         this.found();
-        return { network: this.network, nodeId: this.nodeId, transaction: sha256(utf8('join')) };
+        return { network: this.network, nodeId: this.nodeId, transaction: sha256(utf8('join')), voted: false };
       },
       found: async () => {
         this.found();
