@@ -13,16 +13,19 @@ for (const event of ['uncaughtException', 'unhandledRejection'] as const) {
     process.exit(1);
   });
 }
-// Whoever read the output has gone (`it-chain block follow | head`): then there is nothing left to do.
-for (const stream of [process.stdout, process.stderr]) {
-  stream.on('error', (error: NodeJS.ErrnoException) => {
-    process.exit(error.code === 'EPIPE' ? 0 : 1);
-  });
-}
+// Whoever read the output has gone (`it-chain block follow | head`): then there is nothing left to do. But output that a
+// full disk swallowed must not look like success.
+const lost = (error: Error): void => {
+  process.exit((error as NodeJS.ErrnoException).code === 'EPIPE' ? 0 : 11);
+};
+process.stdout.on('error', lost);
+// What cannot be told on standard error is still told by the exit code.
+process.stderr.on('error', () => undefined);
 
 const code = await main(process.argv, io);
 // Pipes are written asynchronously: leave when the last line is out, whatever a library still keeps open.
-process.stdout.write('', () => {
+process.stdout.write('', (error) => {
+  if (error) lost(process.stdout.errored ?? error);
   process.stderr.write('', () => {
     process.exit(code);
   });

@@ -1,5 +1,5 @@
-import { spawn, type ChildProcess } from 'node:child_process';
-import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { spawn, spawnSync, type ChildProcess } from 'node:child_process';
+import { closeSync, existsSync, mkdtempSync, openSync, rmSync, writeFileSync } from 'node:fs';
 import { createServer, type AddressInfo } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -59,6 +59,36 @@ async function freePort(): Promise<number> {
   await new Promise((resolve) => server.close(resolve));
   return port;
 }
+
+describe('the streams of the process', function () {
+  this.timeout(60_000 * FACTOR);
+  const version = (stdio: (number | 'pipe' | 'ignore')[]): number | null =>
+    spawnSync(process.execPath, [BIN, 'version'], { stdio }).status;
+
+  it('a disk that is full ends it with 11: what was not written must not look like success', function () {
+    if (!existsSync('/dev/full')) this.skip();
+    const full = openSync('/dev/full', 'w');
+    try {
+      expect(version(['ignore', full, 'ignore'])).to.equal(11);
+      // Without a word on standard error the exit code still says what was wrong.
+      expect(spawnSync(process.execPath, [BIN, 'nope'], { stdio: ['ignore', 'ignore', full] }).status).to.equal(2);
+    } finally {
+      closeSync(full);
+    }
+  });
+
+  it('a reader that has gone, no input and no HOME are no failure', function () {
+    if (process.platform === 'win32') this.skip();
+    const shell = (line: string): string =>
+      spawnSync('sh', ['-c', line], {
+        encoding: 'utf8',
+        env: { NODE: process.execPath, BIN, PATH: process.env['PATH'], LANG: 'C' },
+      }).stdout;
+    expect(shell('{ "$NODE" "$BIN" help; echo "code $?" >&2; } 2>&1 >/dev/null | cat')).to.equal('code 0\n');
+    expect(shell('{ "$NODE" "$BIN" config schema; echo "code $?" >&2; } 2>&1 | head -n 1')).to.equal('{\n');
+    expect(shell('"$NODE" "$BIN" version --json <&- | head -c 1')).to.equal('{');
+  });
+});
 
 describe('real processes', function () {
   this.timeout(60_000 * FACTOR);

@@ -64,6 +64,34 @@ describe('the command itself', () => {
     expect((await run(['status', '--api', '127.0.0.1:1', '--verbose'])).err).to.match(/\n +at /);
   });
 
+  it('refuses an address of the API that is none, with exit code 2, before it asks anybody', async () => {
+    for (const api of ['foo', '127.0.0.1:99999', '127.0.0.1:', ':7001', 'http://127.0.0.1:7001', '']) {
+      const { code, err } = await run(['status', '--api', api]);
+      expect(code, api).to.equal(2);
+      expect(err, api).to.match(/^error: "[^"]*" is not an address of the client API \(ERR_CLI_USAGE\)\n/);
+      expect(err, api).to.include('HOST:PORT');
+    }
+    expect((await run(['status'], { env: { IT_CHAIN_API: 'nowhere' } })).code).to.equal(2);
+    for (const api of ['[::1]:1', 'localhost:1']) expect((await run(['status', '--api', api])).code, api).to.equal(3);
+  });
+
+  it('names a file of the command line that cannot be read, instead of going on without it', async () => {
+    const api = ['--api', '127.0.0.1:1'];
+    for (const [option, where] of [
+      ['--ca', 'none.pem'],
+      ['--ca', '.'],
+      ['--token-file', 'none.token'],
+    ] as const) {
+      const { code, err } = await run(['status', option, where, ...api], { cwd: folder });
+      expect(code, option).to.equal(2);
+      expect(err, option).to.include('(ERR_CLI_USAGE)').and.include(join(folder, where)).and.include(option);
+    }
+    writeFileSync(join(folder, 'no.pem'), 'no certificate');
+    const { code, err } = await run(['status', '--ca', 'no.pem', ...api], { cwd: folder });
+    expect(code, err).to.equal(2);
+    expect(err).to.include('no.pem');
+  });
+
   it('names a config that is not there, with exit code 2', async () => {
     const { code, err } = await run(['status', '--config', join(folder, 'none.yaml')]);
     expect(code).to.equal(2);

@@ -220,6 +220,11 @@ describe('verbs that ask a node', () => {
     node.commit();
     expect(await asJson('kv get 00ff --hex')).to.include({ value: 'ff00', encoding: 'hex' });
     expect((await ask('kv put xyz 00 --hex')).code).to.equal(2);
+    for (const limit of ['0', '1001']) {
+      const { code, err } = await ask(`kv range --limit ${limit}`);
+      expect(code, limit).to.equal(2);
+      expect(err).to.include('1 to 1000');
+    }
     // The fake application proves nothing, so a proof of its answers does not hold.
     expect(JSON.parse((await ask('kv get shape --prove --json')).err)).to.have.nested.property(
       'error.code',
@@ -239,6 +244,13 @@ describe('verbs that ask a node', () => {
     expect(followed.code).to.equal(0);
     expect(followed.json[0]).to.include({ name: 'block.committed' });
     expect(followed.json[0]!['body']).to.have.property('height');
+  });
+
+  it('events follow refuses a name that no event has, instead of waiting for ever', async () => {
+    const { code, err } = await ask('events follow block.comitted');
+    expect(code).to.equal(2);
+    expect(err).to.include('(ERR_API_UNKNOWN_EVENT)').and.include('"block.comitted"');
+    expect(err).to.include('transaction.accepted');
   });
 
   it('chain verify walks store, blocks and certificates, and says what is damaged', async () => {

@@ -60,7 +60,11 @@ export function kvCommand(program: Command, cli: Cli): void {
         else cli.io.err(`no value at height ${json.height}\n`);
       }),
     );
+  rangeVerb(kv, cli);
+}
 
+/** `it-chain kv range` */
+function rangeVerb(kv: Command, cli: Cli): void {
   nodeVerb(kv, 'range', 'keys and values in their order')
     .option('--from <key>', 'the first key', '')
     .option('--to <key>', 'the key behind the last one')
@@ -69,6 +73,8 @@ export function kvCommand(program: Command, cli: Cli): void {
     .option('--hex', 'the keys are hex')
     .action(async (options: KvOptions & { from: string; to?: string; limit: number; reverse?: boolean }) =>
       cli.withNode(options, async (client, printer) => {
+        if (options.limit < 1 || options.limit > 1_000)
+          throw failure('ERR_CLI_USAGE', `--limit is ${options.limit}, not 1 to 1000`);
         const range = await client.kv.range({
           from: bytesOf(options.from, options),
           ...(options.to === undefined ? {} : { to: bytesOf(options.to, options) }),

@@ -1,6 +1,8 @@
+import { X509Certificate } from 'node:crypto';
 import { existsSync, readFileSync } from 'node:fs';
 import { dirname, extname, join, resolve } from 'node:path';
 import type { ClientOptions } from '@it-chain/client';
+import { failure } from '@it-chain/contracts';
 import { SystemClock, loadConfig } from '@it-chain/kernel';
 import { parse } from 'yaml';
 import type { Io } from '../terminal/io.js';
@@ -27,15 +29,16 @@ const KINDS = ['yaml', 'yml', 'json', 'js', 'mjs', 'cjs', 'ts'] as const;
 
 /**
  * Finds the node: --api, else the config, else 127.0.0.1:7001; and its token where the data directory can be read.
- * @throws ERR_CONFIG_* where the config that was named cannot be read
+ * @throws ERR_CONFIG_* where the config that was named cannot be read, ERR_CLI_USAGE where an address or a file is none
  */
 export async function findNode(options: FindOptions, io: Io): Promise<ClientOptions> {
-  const api = options.api ?? nonEmpty(io.env['IT_CHAIN_API']);
+  const api = checkedAddress(options.api ?? nonEmpty(io.env['IT_CHAIN_API']));
   const place = await placeOf(options.config, io);
   const token =
     nonEmpty(io.env['IT_CHAIN_TOKEN']) ??
-    readToken(options.tokenFile === undefined ? undefined : resolve(io.cwd, options.tokenFile)) ??
+    (options.tokenFile === undefined ? undefined : nonEmpty(fileOf('--token-file', options.tokenFile, io).trim())) ??
     readToken(place === undefined ? undefined : join(place.dataDir, 'api.token'));
+  if (options.ca !== undefined) checkCertificate(fileOf('--ca', options.ca, io), options.ca);
   const ca = options.ca === undefined ? (api === undefined ? place?.cert : undefined) : resolve(io.cwd, options.ca);
   return {
     address: api ?? (place === undefined ? DEFAULT_API : addressOf(place)),
@@ -110,6 +113,37 @@ export function runningAddress(dataDir: string): string | undefined {
   } catch {
     // No running node has left the file: then nobody knows.
     return undefined;
+  }
+}
+
+/** The address of a client API as it was typed. @throws ERR_CLI_USAGE */
+function checkedAddress(text: string | undefined): string | undefined {
+  if (text === undefined) return undefined;
+  const port = /^(?:\[[0-9a-fA-F:.]+\]|[^\s:/@]+):(\d{1,5})$/.exec(text)?.[1];
+  if (port !== undefined && Number(port) >= 1 && Number(port) <= 65_535) return text;
+  throw failure('ERR_CLI_USAGE', `"${text}" is not an address of the client API`, {
+    hint: 'Write HOST:PORT, such as 127.0.0.1:7001.',
+  });
+}
+
+/** The text of a file that an option names. @throws ERR_CLI_USAGE */
+function fileOf(option: string, file: string, io: Io): string {
+  const path = resolve(io.cwd, file);
+  try {
+    return readFileSync(path, 'utf8');
+  } catch (cause) {
+    throw failure('ERR_CLI_USAGE', `the file ${path} of ${option} cannot be read`, {
+      hint: 'Check the path and who may read it.',
+      cause,
+    });
+  }
+}
+
+function checkCertificate(pem: string, file: string): void {
+  try {
+    new X509Certificate(pem);
+  } catch (cause) {
+    throw failure('ERR_CLI_USAGE', `the file ${file} of --ca holds no certificate in PEM`, { cause });
   }
 }
 

@@ -4,6 +4,8 @@ import type { Io } from './io.js';
 
 /** Codes by which a node says no: exit code 5. */
 const REFUSED = /^ERR_(?:TX_|TXPOOL_|KV_|PEER_SELF|PEER_WRONG_ID|PEER_VERSION|API_|NETWORK_UNFOUNDED)/;
+/** What the caller or the config wrote cannot be meant. */
+const USAGE: ReadonlySet<string> = new Set(['ERR_API_LISTEN', 'ERR_API_INSECURE', 'ERR_API_UNKNOWN_EVENT']);
 const NOT_FOUND: ReadonlySet<string> = new Set(['ERR_PEER_NOT_CONNECTED', 'ERR_BLOCK_NOT_FOUND', 'ERR_CLI_NOT_FOUND']);
 const UNREACHABLE: ReadonlySet<string> = new Set(['ERR_PEER_UNREACHABLE', 'ERR_CLI_CANNOT_CONNECT']);
 
@@ -12,7 +14,7 @@ export function exitCode(error: unknown): number {
   if (isItChainError(error)) {
     if (NOT_FOUND.has(error.code)) return 4;
     if (UNREACHABLE.has(error.code)) return 3;
-    if (error.code === 'ERR_API_LISTEN' || error.code === 'ERR_API_INSECURE') return 2;
+    if (USAGE.has(error.code)) return 2;
     if (REFUSED.test(error.code)) return 5;
   }
   return exitCodeOf(error);

@@ -1,4 +1,4 @@
-import { catalogue, type AnyNotice, type PluginContext } from '@it-chain/contracts';
+import { catalogue, failure, type AnyNotice, type PluginContext } from '@it-chain/contracts';
 
 /** An event of the node's bus as the followers of the API get it. */
 export interface FeedEvent {
@@ -15,6 +15,17 @@ export type FeedListener = (event: FeedEvent) => void;
 export const followableEvents: readonly AnyNotice[] = catalogue
   .flatMap((role) => Object.values(role.events))
   .filter((notice) => notice.kind === 'event');
+
+const names: readonly string[] = followableEvents.map(({ name }) => name);
+
+/** Nobody would ever hear of an event that does not exist. @throws ERR_API_UNKNOWN_EVENT */
+export function checkEventNames(wanted: readonly string[]): void {
+  const unknown = wanted.find((name) => !names.includes(name));
+  if (unknown === undefined) return;
+  throw failure('ERR_API_UNKNOWN_EVENT', `there is no event "${unknown.slice(0, 100)}"`, {
+    hint: `The events are: ${names.join(', ')}.`,
+  });
+}
 
 /**
  * Hands the events of the bus to whoever follows them now. Listening to the bus is declared in `setup`, followers come and

@@ -222,6 +222,18 @@ describe('client API', () => {
       stream.cancel();
     });
 
+    it('refuses to follow an event that does not exist', async () => {
+      open = await openApi();
+      const stream = open.stream('followEvents', { names: ['block.committed', 'block.comitted'] });
+      const error = await new Promise<grpc.ServiceError>((resolve) => {
+        stream.on('error', resolve);
+        stream.on('data', () => undefined);
+      });
+      expect(error.code).to.equal(grpc.status.INVALID_ARGUMENT);
+      expect(error.details).to.include('"block.comitted"');
+      expect(open.events.followers).to.equal(0);
+    });
+
     it('gives errors a status, a code and a hint', async () => {
       open = await openApi();
       const failed = await failureOf(open.call('dial', { address: '127.0.0.1:1' }));

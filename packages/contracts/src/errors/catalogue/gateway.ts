@@ -39,6 +39,10 @@ export const gatewayErrors = {
     when: 'A follower of blocks or events did not read what was sent to it.',
     fix: 'Read faster and follow again from the last height that was read.',
   },
+  ERR_API_UNKNOWN_EVENT: {
+    when: 'A client wants to follow an event that this node does not have. Exit code 2.',
+    fix: 'Leave the names out to follow all, or take them from docs/bus.md.',
+  },
   ERR_API_STOPPING: { when: 'The node is stopping and takes no more calls.', fix: 'Ask another node.' },
   ERR_API_INSECURE: {
     when: 'The client API is to listen beyond loopback without TLS.',
@@ -81,7 +85,10 @@ export const gatewayErrors = {
     fix: 'Nothing: p2p dials it again. If it lasts, check the network and the other node.',
   },
   ERR_PEER_STOPPING: { when: 'The node is stopping.', fix: 'Wait until it is back.' },
-  ERR_PEER_ADDRESS: { when: 'An address of a peer cannot be read.', fix: 'Write [NODEID@]HOST:PORT.' },
+  ERR_PEER_ADDRESS: {
+    when: 'An address of a peer cannot be read. Exit code 2.',
+    fix: 'Write [NODEID@]HOST:PORT.',
+  },
   ERR_GATEWAY_LISTEN: {
     when: 'The gateway cannot listen at the configured address.',
     fix: 'Choose another address or port, or stop the process that uses it.',

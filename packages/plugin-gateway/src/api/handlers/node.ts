@@ -1,5 +1,5 @@
 import { failure, type Call, type MemberRole } from '@it-chain/contracts';
-import type { FeedEvent } from '../event-feed.js';
+import { checkEventNames, type FeedEvent } from '../event-feed.js';
 import { eventJson } from '../event-json.js';
 import { BoundedQueue } from '../bounded-queue.js';
 import type { HandlerContext, StreamHandlers, UnaryHandlers } from './handlers.js';
@@ -52,10 +52,10 @@ export function nodeHandlers({
     disconnect: ({ nodeId }, call) =>
       transport.disconnect({ nodeId, code: 'ERR_PEER_DISCONNECTED', reason: 'disconnected by the operator' }, call),
     followEvents: async ({ names }, sink) => {
-      const wanted = new Set(names);
+      checkEventNames(names);
       const queue = new BoundedQueue<FeedEvent>(options.subscriber.maxEvents);
       const unsubscribe = dependencies.events.subscribe((event) => {
-        if (wanted.size === 0 || wanted.has(event.name)) queue.push(event);
+        if (names.length === 0 || names.includes(event.name)) queue.push(event);
       });
       try {
         for (;;) {
