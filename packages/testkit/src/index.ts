@@ -12,3 +12,5 @@ export {
   type ConsensusClusterNode,
   type ConsensusClusterOptions,
 } from './doubles/consensus-cluster.js';
+export { PLUGIN_PROMISES, testPlugin, type PluginUnderTest } from './suites/plugin.js';
+export { PluginHost, type PluginHostOptions } from './host/plugin-host.js';

@@ -424,10 +424,10 @@ export class FakeNode {
 
   #transport(): Transport {
     return {
-      announce: unused,
-      deliver: unused,
+      announce: async () => ({}),
+      deliver: async () => ({ peers: 0 }),
       fetch: unused,
-      answer: unused,
+      answer: async () => ({}),
       sessions: async () => ({ sessions: [] }),
       dial: async ({ address }) => {
         if (address === '127.0.0.1:1') throw failure('ERR_PEER_UNREACHABLE', `nobody answers at ${address}`);
