@@ -1,127 +1,164 @@
 // npm run bench: devnets of 1 and of 4 nodes on this machine, fed at rising rates until they saturate.
-//   --nodes 1,4   --seconds 8   --bytes 250   --json
+//   --nodes 1,4        sizes of the devnets
+//   --rates A,B,..     offered transactions a second, instead of the rising series
+//   --seconds 8        how long each rate is offered
+//   --bytes 250        size of an encoded transaction
+//   --minutes 20       begins no new rate after this long
+//   --base-port P      first port of the devnet (ten per node), instead of free ones
+//   --profile DIR      CPU profiles of the nodes in DIR; read them with scripts/bench/profile.mjs
+//   --json             the report as JSON on standard output, the table on standard error
 import { spawn, spawnSync } from 'node:child_process';
-import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
-import { cpus, tmpdir } from 'node:os';
-import { join } from 'node:path';
-import { createInterface } from 'node:readline';
+import { mkdirSync } from 'node:fs';
+import { cpus } from 'node:os';
+import { join, resolve as resolvePath } from 'node:path';
+import { pathToFileURL } from 'node:url';
 import { parseArgs } from 'node:util';
 import { root, setup } from '../setup.mjs';
+import { startDevnet } from './devnet.mjs';
+import { cpuSeconds, memoryMb } from './process-usage.mjs';
+
+/** A rate is kept up with while at least this share of it is committed. */
+const SATURATED_BELOW = 0.95;
+/** Offered before the first measured rate, so that what is measured runs compiled code. */
+const WARM_UP = { rate: 500, seconds: 4 };
+const IDLE_SETTLE_MS = 3_000;
+const IDLE_SECONDS = 20;
+/** The rising series: steps of so many transactions a second, by the number of nodes. */
+const stepOf = (nodes) => (nodes === 1 ? 500 : 250);
+const COLUMNS = [
+  ['offered tx/s', (step) => step.offered],
+  ['committed tx/s', (step) => step.committedPerSecond],
+  ['p50 ms', (step) => step.p50],
+  ['p99 ms', (step) => step.p99],
+  ['CPU us/tx/node', (step) => step.cpuMicrosPerTx],
+  ['MB/node', (step) => step.memoryMb],
+  ['share of verify rate', (step) => `${step.verifyShare} %`],
+  ['tx/block', (step) => step.transactionsPerBlock],
+];
 
 setup('src');
 const { values } = parseArgs({
   options: {
     nodes: { type: 'string', default: '1,4' },
+    rates: { type: 'string' },
     seconds: { type: 'string', default: '8' },
     bytes: { type: 'string', default: '250' },
+    minutes: { type: 'string', default: '20' },
+    'base-port': { type: 'string' },
+    profile: { type: 'string' },
     json: { type: 'boolean', default: false },
   },
 });
 const { keyPairFromSeed, signBytes, verifySignature } = await import('@it-chain/contracts');
-const TICKS = Number(spawnSync('getconf', ['CLK_TCK'], { encoding: 'utf8' }).stdout) || 100;
-const STEPS = {
-  1: [500, 1000, 1500, 2000, 2500, 3000, 4000, 5000, 6500],
-  4: [250, 500, 750, 1000, 1250, 1500, 2000, 2500],
-};
 const seconds = Number(values.seconds);
+const deadline = performance.now() + Number(values.minutes) * 60_000;
 
 const report = {
   date: new Date().toISOString(),
+  commit: spawnSync('git', ['rev-parse', '--short', 'HEAD'], { cwd: root, encoding: 'utf8' }).stdout.trim(),
   node: process.version,
   cpus: `${cpus().length} x ${cpus()[0]?.model ?? ''}`,
+  secondsPerRate: seconds,
+  bytesPerTransaction: Number(values.bytes),
   verifyPerSecond: verifyRate(),
   runs: [],
 };
-say(`${report.cpus}, Node ${report.node}; one core verifies ${report.verifyPerSecond} Ed25519 signatures a second\n`);
+say(`${report.cpus}, Node ${report.node}, commit ${report.commit}`);
+say(`one core verifies ${report.verifyPerSecond} Ed25519 signatures a second\n`);
 for (const count of values.nodes.split(',').map(Number)) report.runs.push(await measure(count));
 if (values.json) process.stdout.write(`${JSON.stringify(report, null, 2)}\n`);
 
 async function measure(count) {
-  const dir = mkdtempSync(join(tmpdir(), 'it-chain-bench-'));
-  const devnet = await startDevnet(count, dir);
-  const run = { nodes: count, idle: await idle(devnet.nodes), steps: [] };
-  say(`${count} node(s), idle: ${run.idle.cpuPercent} % of a core and ${run.idle.memoryMb} MB per node`);
-  say(
-    '  offered tx/s | committed tx/s |  p50 ms |  p99 ms | CPU us/tx/node | MB/node | share of verify rate | tx/block',
-  );
-  for (const rate of STEPS[count] ?? STEPS[4]) {
-    const step = await load(devnet.nodes, rate);
-    run.steps.push(step);
-    const cells = [
-      step.offered,
-      step.committedPerSecond,
-      step.p50,
-      step.p99,
-      step.cpuMicrosPerTx,
-      step.memoryMb,
-      `${step.verifyShare} %`,
-      step.transactionsPerBlock,
-    ];
-    const widths = [14, 16, 9, 9, 16, 9, 22, 10];
-    say(`  ${cells.map((cell, index) => String(cell ?? '-').padStart((widths[index] ?? 10) - 2)).join(' | ')}`);
-    if (step.committedPerSecond < rate * 0.85) break;
+  const devnet = await startDevnet(count, {
+    ...(values['base-port'] === undefined ? {} : { basePort: Number(values['base-port']) }),
+    env: profiling(count),
+  });
+  try {
+    const run = { nodes: count, idle: await idle(devnet.nodes), steps: [], saturated: false };
+    say(`${count} node(s), idle: ${run.idle.cpuPercent} % of a core and ${run.idle.memoryMb} MB per node`);
+    say(`  ${COLUMNS.map(([title]) => title).join(' | ')}`);
+    await load(devnet.nodes, WARM_UP.rate, WARM_UP.seconds);
+    for (const rate of values.rates?.split(',').map(Number) ?? rising(stepOf(count))) {
+      if (performance.now() > deadline) break;
+      const step = await load(devnet.nodes, rate, seconds);
+      run.steps.push(step);
+      say(`  ${COLUMNS.map(([title, of]) => String(of(step) ?? '-').padStart(title.length)).join(' | ')}`);
+      run.saturated = step.committedPerSecond < rate * SATURATED_BELOW;
+      if (run.saturated && values.rates === undefined) break;
+    }
+    const kept = run.steps.filter((step) => step.committedPerSecond >= step.offered * SATURATED_BELOW);
+    run.keptUpWith = Math.max(0, ...kept.map((step) => step.offered));
+    run.best = Math.max(0, ...run.steps.map((step) => step.committedPerSecond));
+    const end = run.saturated ? 'saturated above it' : 'not saturated when the run was ended';
+    say(`  kept up with ${run.keptUpWith} tx/s, most committed ${run.best} tx/s; ${end}\n`);
+    return run;
+  } finally {
+    await devnet.stop();
   }
-  run.best = Math.max(...run.steps.map((step) => step.committedPerSecond));
-  say(`  best: ${run.best} committed transactions a second\n`);
-  await devnet.stop();
-  rmSync(dir, { recursive: true, force: true });
-  return run;
 }
 
-function startDevnet(count, dir) {
-  const base = 20_000 + Math.floor(Math.random() * 20_000);
-  const args = ['devnet', '--nodes', String(count), '--dir', dir, '--base-port', String(base), '--json'];
-  const child = spawn(process.execPath, [join(root, 'packages', 'cli', 'dist', 'bin.js'), ...args], {
-    stdio: ['ignore', 'pipe', 'inherit'],
-  });
-  const nodes = [];
-  return new Promise((resolve, reject) => {
-    child.on('exit', (code) => reject(new Error(`the devnet ended with ${code}`)));
-    createInterface({ input: child.stdout }).on('line', (line) => {
-      let read;
-      try {
-        read = JSON.parse(line);
-      } catch {
-        return;
-      }
-      if (read.pid !== undefined && read.api !== undefined) nodes.push(read);
-      if (read.ready === true) resolve({ nodes, stop });
-    });
-  });
-  function stop() {
-    return new Promise((resolve) => {
-      child.removeAllListeners('exit');
-      child.on('exit', resolve);
-      child.kill('SIGINT');
-    });
-  }
+function* rising(step) {
+  for (let rate = step; ; rate += step) yield rate;
+}
+
+/** What makes the nodes write profiles: see profiler.mjs. */
+function profiling(count) {
+  if (values.profile === undefined) return {};
+  const dir = resolvePath(values.profile, `${count}-nodes`);
+  mkdirSync(dir, { recursive: true });
+  const profiler = pathToFileURL(join(root, 'scripts', 'bench', 'profiler.mjs')).href;
+  return { NODE_OPTIONS: `--import ${profiler}`, BENCH_PROFILE_DIR: dir };
+}
+
+/** Begins or ends the profiles. */
+function toggleProfiles(nodes) {
+  if (values.profile !== undefined) for (const { pid } of nodes) process.kill(pid, 'SIGUSR2');
 }
 
 async function idle(nodes) {
-  await new Promise((resolve) => setTimeout(resolve, 3_000));
+  await new Promise((resolve) => setTimeout(resolve, IDLE_SETTLE_MS));
+  toggleProfiles(nodes);
   const before = nodes.map(({ pid }) => cpuSeconds(pid));
-  const span = 10;
-  await new Promise((resolve) => setTimeout(resolve, span * 1_000));
+  await new Promise((resolve) => setTimeout(resolve, IDLE_SECONDS * 1_000));
   const used = nodes.map(({ pid }, index) => cpuSeconds(pid) - before[index]);
+  toggleProfiles(nodes);
   return {
-    cpuPercent: round((100 * average(used)) / span, 1),
+    cpuPercent: round((100 * average(used)) / IDLE_SECONDS, 2),
     memoryMb: Math.round(average(nodes.map(({ pid }) => memoryMb(pid)))),
   };
 }
 
-async function load(nodes, rate) {
-  const task = { feed: nodes[0].api, watch: nodes.at(-1).api, rate, seconds, bytes: Number(values.bytes), senders: 20 };
-  const before = nodes.map(({ pid }) => cpuSeconds(pid));
+async function load(nodes, rate, duration) {
+  const task = {
+    feed: nodes[0].api,
+    watch: nodes.at(-1).api,
+    rate,
+    seconds: duration,
+    bytes: report.bytesPerTransaction,
+    senders: 20,
+  };
+  const child = spawn(process.execPath, [join(root, 'scripts', 'bench', 'load.mjs'), JSON.stringify(task)], {
+    cwd: root,
+    stdio: ['pipe', 'pipe', 'inherit'],
+  });
+  let before = [];
   const result = await new Promise((resolve, reject) => {
-    const child = spawn(process.execPath, [join(root, 'scripts', 'bench', 'load.mjs'), JSON.stringify(task)], {
-      cwd: root,
-      stdio: ['ignore', 'pipe', 'inherit'],
-    });
     let out = '';
-    child.stdout.on('data', (chunk) => (out += chunk));
-    child.on('close', (code) => (code === 0 ? resolve(JSON.parse(out)) : reject(new Error(`load ended with ${code}`))));
+    child.stdout.on('data', (chunk) => {
+      out += chunk;
+      if (before.length > 0 || !out.startsWith('signed\n')) return;
+      // Signing was not the nodes' work: measured from here on.
+      toggleProfiles(nodes);
+      before = nodes.map(({ pid }) => cpuSeconds(pid));
+      child.stdin.end('go\n');
+    });
+    child.on('close', (code) => {
+      if (code === 0) resolve(JSON.parse(out.slice('signed\n'.length)));
+      else reject(new Error(`the load ended with ${code}`));
+    });
   });
   const used = nodes.map(({ pid }, index) => cpuSeconds(pid) - before[index]);
+  toggleProfiles(nodes);
   return {
     ...result,
     cpuMicrosPerTx: result.committed === 0 ? null : Math.round((average(used) * 1e6) / result.committed),
@@ -143,16 +180,6 @@ function verifyRate() {
   return Math.round((count * 1e6) / (user + system));
 }
 
-/** CPU seconds of all threads of a process so far (proc(5)). */
-function cpuSeconds(pid) {
-  const fields = readFileSync(`/proc/${pid}/stat`, 'utf8').split(') ')[1].split(' ');
-  return (Number(fields[11]) + Number(fields[12])) / TICKS;
-}
-
-function memoryMb(pid) {
-  return Number(/VmRSS:\s+(\d+)/.exec(readFileSync(`/proc/${pid}/status`, 'utf8'))?.[1] ?? 0) / 1024;
-}
-
 function average(numbers) {
   return numbers.reduce((sum, one) => sum + one, 0) / numbers.length;
 }
@@ -162,6 +189,5 @@ function round(value, digits) {
 }
 
 function say(line) {
-  if (!values.json) process.stdout.write(`${line}\n`);
-  else process.stderr.write(`${line}\n`);
+  (values.json ? process.stderr : process.stdout).write(`${line}\n`);
 }

@@ -1,5 +1,8 @@
-// One step of load, in a process of its own: sends pre-signed transactions at a rate to one node and watches the blocks
-// of another. Reads its task as JSON from the first argument, writes its result as JSON to stdout.
+// One step of load, in a process of its own: signs its transactions, says so, and at a word on standard input sends them
+// at a rate to one node and watches the blocks of another. Its task is JSON in the first argument, its result JSON on
+// standard output.
+import { createHash, randomBytes } from 'node:crypto';
+import { once } from 'node:events';
 import { createClient } from '@it-chain/client';
 import {
   Block,
@@ -10,7 +13,14 @@ import {
   toHex,
   utf8,
 } from '@it-chain/contracts';
-import { createHash, randomBytes } from 'node:crypto';
+
+/** A batch goes out when it is full, or after this long. */
+const BATCH = 100;
+const BATCH_MS = 5;
+/** Left out of the committed rate, in ms: the first blocks come later than the first transactions. */
+const RAMP_MS = 1_000;
+/** How long after the last transaction its block is waited for. */
+const DRAIN_MS = 20_000;
 
 const { feed, watch, rate, seconds, bytes, senders } = JSON.parse(process.argv[2]);
 const feeder = createClient({ address: feed });
@@ -26,69 +36,41 @@ const keys = Array.from({ length: senders }, (_, index) =>
   ),
 );
 const total = Math.round(rate * seconds);
-const prepared = [];
-for (let index = 0; index < total; index += 1) prepared.push(sign(index));
-
-const sentAt = new Map();
-const seenAt = new Map();
+const prepared = Array.from({ length: total }, (_, index) => sign(index));
+const indexOf = new Map(prepared.map(({ id }, index) => [id, index]));
+const seenAt = new Array(total);
+let seen = 0;
 let blocks = 0;
+
+process.stdout.write('signed\n');
+await once(process.stdin, 'data');
+
 const stop = new AbortController();
-const following = (async () => {
-  try {
-    for await (const block of watcher.followBlocks(height + 1, { signal: stop.signal })) {
-      const now = performance.now();
-      blocks += 1;
-      for (const encoded of Block.decode(block.certified.block).transactions) {
-        const id = toHex(decodeTransaction(encoded).id);
-        if (sentAt.has(id)) seenAt.set(id, now);
-      }
-      if (seenAt.size === total) return;
-    }
-  } catch (error) {
-    if (!stop.signal.aborted) throw error;
-  }
-})();
+const following = follow();
+const started = performance.now();
+/** When a transaction was due: a node that takes it late is late, so finality counts from here. */
+const dueAt = (index) => started + (index * 1_000) / rate;
 
 let rejected = 0;
 let answered = 0;
-const started = performance.now();
-async function* batches() {
-  let next = 0;
-  while (next < total) {
-    const due = Math.min(total, Math.floor(((performance.now() - started) / 1000) * rate));
-    while (next < due) {
-      const slice = prepared.slice(next, Math.min(due, next + 100));
-      const now = performance.now();
-      for (const { id } of slice) sentAt.set(id, now);
-      next += slice.length;
-      yield slice.map(({ encoded }) => encoded);
-    }
-    await new Promise((resolve) => setTimeout(resolve, 5));
-  }
-}
 for await (const results of feeder.submitStream(batches())) {
-  for (const { status } of results) {
-    answered += 1;
-    if (status === 'rejected') rejected += 1;
-  }
+  answered += results.length;
+  rejected += results.filter(({ status }) => status === 'rejected').length;
 }
 const sendingEnded = performance.now();
-await Promise.race([following, new Promise((resolve) => setTimeout(resolve, 20_000))]);
+await Promise.race([following, new Promise((resolve) => setTimeout(resolve, DRAIN_MS))]);
 stop.abort();
 
-const latencies = [...seenAt].map(([id, at]) => at - sentAt.get(id)).sort((a, b) => a - b);
-const window = [started + 1_000, started + seconds * 1_000];
-const inside = [...seenAt.values()].filter((at) => at >= window[0] && at < window[1]).length;
-const percentile = (p) =>
-  latencies.length === 0
-    ? null
-    : Math.round(latencies[Math.min(latencies.length - 1, Math.floor(latencies.length * p))]);
+const latencies = seenAt.flatMap((at, index) => (at === undefined ? [] : [at - dueAt(index)])).sort((a, b) => a - b);
+const from = started + RAMP_MS;
+const to = started + seconds * 1_000;
+const inside = seenAt.filter((at) => at !== undefined && at >= from && at < to).length;
 process.stdout.write(
   `${JSON.stringify({
     offered: rate,
-    achieved: Math.round(answered / ((sendingEnded - started) / 1000)),
-    committedPerSecond: Math.round(inside / (seconds - 1)),
-    committed: seenAt.size,
+    taken: Math.round(answered / ((sendingEnded - started) / 1_000)),
+    committedPerSecond: Math.round((inside * 1_000) / (to - from)),
+    committed: seen,
     sent: total,
     rejected,
     blocks,
@@ -98,6 +80,42 @@ process.stdout.write(
 );
 feeder.close();
 watcher.close();
+
+async function follow() {
+  try {
+    for await (const block of watcher.followBlocks(height + 1, { signal: stop.signal })) {
+      const now = performance.now();
+      const { transactions } = Block.decode(block.certified.block);
+      if (transactions.length > 0) blocks += 1;
+      for (const encoded of transactions) {
+        const index = indexOf.get(toHex(decodeTransaction(encoded).id));
+        if (index === undefined) continue;
+        if (seenAt[index] === undefined) seen += 1;
+        seenAt[index] ??= now;
+      }
+      if (seen === total) return;
+    }
+  } catch (error) {
+    if (!stop.signal.aborted) throw error;
+  }
+}
+
+async function* batches() {
+  for (let next = 0; next < total;) {
+    const due = Math.min(total, Math.floor(((performance.now() - started) / 1_000) * rate));
+    while (next < due) {
+      const slice = prepared.slice(next, Math.min(due, next + BATCH));
+      next += slice.length;
+      yield slice.map(({ encoded }) => encoded);
+    }
+    await new Promise((resolve) => setTimeout(resolve, BATCH_MS));
+  }
+}
+
+function percentile(share) {
+  if (latencies.length === 0) return null;
+  return Math.round(latencies[Math.min(latencies.length - 1, Math.floor(latencies.length * share))]);
+}
 
 function sign(index) {
   const payload = (pad) =>
