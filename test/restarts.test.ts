@@ -1,21 +1,8 @@
 import { expect } from 'chai';
-import { Block, decodeTransaction, toHex } from '@it-chain/contracts';
+import { toHex } from '@it-chain/contracts';
 import { NodeProcess } from './support/node-process.js';
-import { put, sameTip, scratch, startNetwork, type Network } from './support/network.js';
+import { committed, put, sameTip, scratch, startNetwork, type Network } from './support/network.js';
 import { until } from './support/until.js';
-
-/** Ids of all committed transactions of a node, in order. */
-async function committed(node: NodeProcess): Promise<string[]> {
-  const ids: string[] = [];
-  for (let from = 1; ;) {
-    const blocks = await node.client.blocks(from, 200);
-    if (blocks.length === 0) return ids;
-    for (const { certified } of blocks) {
-      ids.push(...Block.decode(certified.block).transactions.map((one) => toHex(decodeTransaction(one).id)));
-    }
-    from += blocks.length;
-  }
-}
 
 describe('restarts', function () {
   this.timeout(900_000);

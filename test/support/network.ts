@@ -1,7 +1,7 @@
 import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { toHex } from '@it-chain/contracts';
+import { Block, decodeTransaction, toHex } from '@it-chain/contracts';
 import { NodeProcess, type NodeOptions } from './node-process.js';
 import { until } from './until.js';
 
@@ -86,4 +86,17 @@ export function sameTip(nodes: readonly NodeProcess[], height: number): Promise<
     },
     30_000,
   );
+}
+
+/** Ids of all committed transactions of a node, in order. */
+export async function committed(node: NodeProcess): Promise<string[]> {
+  const ids: string[] = [];
+  for (let from = 1; ;) {
+    const blocks = await node.client.blocks(from, 200);
+    if (blocks.length === 0) return ids;
+    for (const { certified } of blocks) {
+      ids.push(...Block.decode(certified.block).transactions.map((one) => toHex(decodeTransaction(one).id)));
+    }
+    from += blocks.length;
+  }
 }

@@ -25,6 +25,8 @@ export interface NodeOptions {
   /** Other plugins by the short name of the one whose place they take: `{ leveldb: '@it-chain/plugin-memory' }`. */
   readonly swap?: Readonly<Record<string, string>> | undefined;
   readonly args?: readonly string[] | undefined;
+  /** Variables besides those of this process; `undefined` takes one away. */
+  readonly env?: Readonly<Record<string, string | undefined>> | undefined;
 }
 
 /** How a process ended. */
@@ -49,6 +51,8 @@ export class NodeProcess {
   stderr = '';
   nodeId = '';
   readonly #args: readonly string[];
+  /** Variables of its next start; see {@link NodeOptions.env}. */
+  env: Readonly<Record<string, string | undefined>>;
   #child: ChildProcess | undefined;
   #ended: Promise<Ended> | undefined;
   #client: Client | undefined;
@@ -59,6 +63,7 @@ export class NodeProcess {
     this.peerPort = ports.peer;
     this.apiPort = ports.api;
     this.#args = options.args ?? [];
+    this.env = options.env ?? {};
     mkdirSync(options.dir, { recursive: true });
     this.configFile = join(options.dir, `${options.name}.json`);
     writeFileSync(this.configFile, JSON.stringify(configOf(options, this.dataDir, ports), null, 2));
@@ -115,6 +120,7 @@ export class NodeProcess {
       [bin, 'start', '--config', this.configFile, '--json', ...this.#args, ...extra],
       {
         stdio: ['ignore', 'pipe', 'pipe'],
+        env: { ...process.env, ...this.env },
       },
     );
     this.#child = child;

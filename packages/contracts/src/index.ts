@@ -10,6 +10,7 @@ export * from './plugin/role.js';
 export * from './plugin/clock.js';
 export * from './plugin/log.js';
 export * from './plugin/metrics.js';
+export * from './plugin/failpoint.js';
 export * from './plugin/plugin.js';
 export * from './plugin/package-version.js';
 export * from './data/index.js';

@@ -28,6 +28,7 @@ export { openIdentity, type OpenIdentity, type OpenIdentityOptions } from './ide
 export { SystemClock } from './services/system-clock.js';
 export { createMetrics, type ProcessMetrics } from './services/metrics.js';
 export { createVerifier, type Verifier, type VerifierOptions } from './services/verifier.js';
+export { createFailpoints, FAILPOINT_VARIABLE, type Failpoints } from './services/failpoints.js';
 export { randomBytes } from './services/random.js';
 export { MemoryBus, type MemoryBusOptions } from './bus/memory-bus.js';
 export { MemoryBroker, type Delivery, type MemoryBrokerOptions, type Schedule } from './bus/memory-broker.js';

@@ -101,6 +101,7 @@ function makeLedger(context: PluginContext<ChainConfig>, store: ChainStore): Led
     fatal: (kind, error) => {
       context.fatal(kind, error);
     },
+    failpoint: context.failpoint,
     health: (health) => {
       context.health(health);
     },

@@ -15,6 +15,7 @@ import {
   type Log,
   type Metrics,
   type NoticeDefinition,
+  type Failpoint,
 } from '@it-chain/contracts';
 import { brokenRule, isBroken, type BlockChecker, type CheckedBlock } from './block-checker.js';
 import type { BlockBuilder } from './block-builder.js';
@@ -38,6 +39,7 @@ export interface LedgerDependencies {
   readonly emit: <B>(notice: NoticeDefinition<B>, body: B) => Promise<void>;
   readonly fatal: (kind: FatalKind, error: Error) => void;
   readonly health: (health: Health) => void;
+  readonly failpoint: Failpoint;
 }
 
 /**
@@ -166,12 +168,14 @@ export class Ledger {
       const executed = await this.#dependencies.checker.execute(state, block);
       const after = stateAfter(state, block.header, digest, executed);
       await this.#write(state, after, block, request);
+      this.#dependencies.failpoint('commit.after-batch');
       this.#dependencies.checker.forget();
       this.#setState(after);
       this.#stored = new Map();
       this.#committed.add(block.ids.length);
       this.#warnOfTolerance(state, after);
       this.#tellCommitted(block, certificate);
+      this.#dependencies.failpoint('commit.after-event');
       return after.tip;
     });
   }
@@ -213,13 +217,14 @@ export class Ledger {
   }
 
   async #write(before: ChainState, after: ChainState, block: CheckedBlock, request: CommitRequest): Promise<void> {
-    const { store, log } = this.#dependencies;
+    const { store, log, failpoint } = this.#dependencies;
     const { certificate, clearLogBelow, sync, digest } = request;
     const executed = await this.#dependencies.checker.execute(before, block);
     const staleBodies = [...this.#stored.values()].filter((stored) => !sameBytes(stored, digest));
     // What the store holds of this height may be another's copy of the same digest: only our own write counts.
     const { bodyBytes } = block;
     const batch = { before, after, block, executed, certificate, bodyBytes, staleBodies, clearLogBelow, sync };
+    failpoint('commit.before-batch');
     try {
       await store.commit(batch);
     } catch (error) {
@@ -233,7 +238,10 @@ export class Ledger {
   }
 
   async #storeBody(block: CheckedBlock): Promise<void> {
-    await this.#dependencies.checker.storeBody(block);
+    const { checker, failpoint } = this.#dependencies;
+    failpoint('block.before-body');
+    await checker.storeBody(block);
+    failpoint('block.after-body');
     this.#stored.set(toHex(block.digest), block.digest);
   }
 

@@ -1,5 +1,6 @@
 import type {
   Clock,
+  Failpoint,
   Infer,
   Log,
   RangeAnswer,
@@ -33,6 +34,7 @@ export interface LevelStorageDependencies {
   readonly failing: (error: Error) => void;
   /** Asks for the free space of a folder. Default: the file system. */
   readonly space?: (folder: string) => Promise<DiskSpace>;
+  readonly failpoint?: Failpoint | undefined;
 }
 
 const DEFAULT_LIMIT = 1_000;
@@ -77,6 +79,7 @@ export class LevelStorage implements Storage {
     this.#queue = new WriteQueue(options, {
       level: store.level,
       counter: store.counter,
+      failpoint: dependencies.failpoint,
       synced: (counter) => {
         store.mark.raise(counter);
       },

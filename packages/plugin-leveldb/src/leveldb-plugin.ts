@@ -52,7 +52,7 @@ export const leveldbPlugin = definePlugin({
       async start() {
         storage = await LevelStorage.open(
           { directory: context.dataDir(), ...context.config },
-          { clock, log, failing, random: (length) => context.random(length) },
+          { clock, log, failing, random: (length) => context.random(length), failpoint: context.failpoint },
         );
       },
       async stop() {

@@ -1,4 +1,4 @@
-import { failure, sameBytes, type Condition, type WriteRequest } from '@it-chain/contracts';
+import { failure, sameBytes, type Condition, type WriteRequest, type Failpoint } from '@it-chain/contracts';
 import { metaKey, openValue, sealValue, storedKey } from './entry-codec.js';
 import { COUNTER_KEY, levelError, sealCounter, type Level } from './open-store.js';
 
@@ -19,6 +19,8 @@ export interface WriteQueueDependencies {
   readonly synced: (counter: number) => void;
   /** Told once, when the disk fails or a value is damaged. */
   readonly failed: (error: Error) => void;
+  /** Passed while a conditional batch is being written. */
+  readonly failpoint?: Failpoint | undefined;
 }
 
 interface Waiting {
@@ -84,7 +86,7 @@ export class WriteQueue {
   async close(): Promise<void> {
     this.stop(failure('ERR_STORAGE_CLOSED', 'the store is closed', { retryable: true }));
     await this.#running;
-    if (this.#unsynced) await this.#commit([], true);
+    if (this.#unsynced) await this.#commit([], true, false);
   }
 
   async #run(): Promise<void> {
@@ -137,8 +139,9 @@ export class WriteQueue {
       }
     }
     const sync = group.some(({ request }) => request.sync);
+    const isConditional = group.some(({ request }) => request.when.length > 0);
     // A repeated sequence that asks for sync must not be answered before the first one is on disk.
-    if (operations.length > 0 || (sync && this.#unsynced)) await this.#commit(operations, sync);
+    if (operations.length > 0 || (sync && this.#unsynced)) await this.#commit(operations, sync, isConditional);
     for (const outcome of outcomes) outcome();
   }
 
@@ -163,7 +166,11 @@ export class WriteQueue {
     return overlay;
   }
 
-  async #commit(operations: readonly [Buffer, Uint8Array | undefined][], sync: boolean): Promise<void> {
+  async #commit(
+    operations: readonly [Buffer, Uint8Array | undefined][],
+    sync: boolean,
+    isConditional: boolean,
+  ): Promise<void> {
     const batch = this.#dependencies.level.batch();
     for (const [key, value] of operations) {
       if (value === undefined) batch.del(key);
@@ -171,7 +178,9 @@ export class WriteQueue {
     }
     const counter = this.#counter + 1;
     batch.put(COUNTER_KEY, sealCounter(counter));
-    await batch.write({ sync });
+    const written = batch.write({ sync });
+    if (isConditional) this.#dependencies.failpoint?.('store.in-batch');
+    await written;
     this.#counter = counter;
     this.#unsynced = !sync;
     if (sync) this.#dependencies.synced(counter);

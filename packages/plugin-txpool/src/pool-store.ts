@@ -13,6 +13,8 @@ import {
   type Infer,
   type Storage,
   type Write,
+  noFailpoint,
+  type Failpoint,
 } from '@it-chain/contracts';
 
 /** Value of `t/<arrival>`. */
@@ -55,17 +57,19 @@ export class PoolStore {
   readonly #writeBytes: number;
   readonly #sweepCount: number;
   readonly #storage: Storage;
+  readonly #failpoint: Failpoint;
   #queue: Waiting[] = [];
   #removals: Write[] = [];
   #writing = false;
 
   constructor(
     options: { readonly writeBytes: number; readonly sweepCount: number },
-    dependencies: { readonly storage: Storage },
+    dependencies: { readonly storage: Storage; readonly failpoint?: Failpoint },
   ) {
     this.#writeBytes = options.writeBytes;
     this.#sweepCount = options.sweepCount;
     this.#storage = dependencies.storage;
+    this.#failpoint = dependencies.failpoint ?? noFailpoint;
   }
 
   /** Resolves when all of these are on disk. */
@@ -145,7 +149,9 @@ export class PoolStore {
       const writes = batch.flatMap((waiting) => waiting.writes);
       const removals = this.#removals.splice(0, this.#sweepCount);
       try {
+        this.#failpoint('pool.before-store');
         await this.#storage.write({ writes: [...removals, ...writes], when: [], sync: true, writer: '', sequence: 0 });
+        this.#failpoint('pool.after-store');
         for (const { resolve } of batch) resolve();
       } catch (error) {
         this.#removals.unshift(...removals);

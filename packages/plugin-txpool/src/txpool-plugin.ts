@@ -31,7 +31,7 @@ export const txpoolPlugin = definePlugin({
     const { config, clock, log } = context;
     const storage = context.use(Storage);
     const transport = context.use(Transport);
-    const store = new PoolStore(config, { storage });
+    const store = new PoolStore(config, { storage, failpoint: context.failpoint });
     const view = new NetworkView({ p2p: context.use(P2p), storage, log });
     const pool = makePool(context, store, view, () => {
       spreader.wake();

@@ -1,6 +1,7 @@
 import type { z } from 'zod';
 import type { Bus } from '../bus/bus.js';
 import type { Clock } from './clock.js';
+import type { Failpoint } from './failpoint.js';
 import type { Log } from './log.js';
 import type { Metrics } from './metrics.js';
 import type { AnyNotice, NoticeDefinition, Role, Served } from './role.js';
@@ -88,6 +89,8 @@ export interface PluginContext<Config = unknown> {
   health(health: Health): void;
   /** The health of every plugin of this process, the stages, and the metrics: for the plugin that shows them. */
   inspect(): NodeInspection;
+  /** Passes a named failpoint: nothing, but where a test has armed it the process ends here as kill -9 would end it. */
+  readonly failpoint: Failpoint;
   /** Ends the process on purpose, after a stop within the limit. Never returns to normal work. */
   fatal(kind: FatalKind, error: Error): void;
   /** Fills a tsyringe container of the plugin's own with what is in this context, under `Symbol.for('it-chain:<member>')`. */

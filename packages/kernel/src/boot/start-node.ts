@@ -3,6 +3,7 @@ import type { Bus, Clock } from '@it-chain/contracts';
 import type { LoadedConfig } from '../config/config-options.js';
 import { HealthBoard } from '../health/health-board.js';
 import type { Logs } from '../log/logs.js';
+import { createFailpoints } from '../services/failpoints.js';
 import { createMetrics, type ProcessMetrics } from '../services/metrics.js';
 import { randomBytes } from '../services/random.js';
 import { SystemClock } from '../services/system-clock.js';
@@ -77,6 +78,8 @@ async function runStage(
 
 /** A container of this node alone; nothing is ever registered in the global one. */
 function createContainer(options: NodeOptions): DependencyContainer {
+  // First: a name that is none must end the start before anything is made.
+  const failpoints = createFailpoints(options.env);
   const node = container.createChildContainer();
   const clock = options.services?.clock ?? new SystemClock();
   const board = new HealthBoard();
@@ -94,6 +97,7 @@ function createContainer(options: NodeOptions): DependencyContainer {
     [TOKENS.random, options.services?.random ?? randomBytes],
     [TOKENS.verifier, verifier],
     [TOKENS.metrics, metrics],
+    [TOKENS.failpoints, failpoints],
     [TOKENS.board, board],
     [TOKENS.record, new NodeRecord({ clock, board })],
     [TOKENS.lifeline, new Lifeline(options.signal)],

@@ -6,6 +6,7 @@ export const TOKENS = {
   random: Symbol.for('it-chain:kernel.random'),
   verifier: Symbol.for('it-chain:kernel.verifier'),
   metrics: Symbol.for('it-chain:kernel.metrics'),
+  failpoints: Symbol.for('it-chain:kernel.failpoints'),
   logs: Symbol.for('it-chain:kernel.logs'),
   board: Symbol.for('it-chain:kernel.board'),
   lifeline: Symbol.for('it-chain:kernel.lifeline'),

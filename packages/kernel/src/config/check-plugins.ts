@@ -1,6 +1,7 @@
 import { resolve } from 'node:path';
 import { Identity, z } from '@it-chain/contracts';
 import type { LoadResult } from '../plugins/load-plugins.js';
+import { FAILPOINT_VARIABLE } from '../services/failpoints.js';
 import { displayRole, type LoadedPlugin } from '../plugins/loaded-plugin.js';
 import { checkSection, type Places, type SectionResult } from './check-section.js';
 import type { OpenConfig } from './config-options.js';
@@ -34,6 +35,7 @@ export function applyPluginLayers(
     ...taken.variables,
     ...layers.applyEnvironment(options.env, own),
     ...(options.otherVariables ?? []),
+    FAILPOINT_VARIABLE,
   ]);
   const flags = new Set([...taken.flags, ...layers.applyFlags(options.flags ?? [], own, options.cwd)]);
   const problems = layers.problems.slice(before);

@@ -3,6 +3,7 @@ import {
   failure,
   Identity,
   messageOf,
+  noFailpoint,
   noticeAddress,
   roleAddress,
   toHex,
@@ -10,6 +11,7 @@ import {
   type Bus,
   type BusConfig,
   type Clock,
+  type Failpoint,
   type FatalKind,
   type Health,
   type Log,
@@ -50,6 +52,8 @@ export interface PluginContextOptions {
   readonly inspect: () => NodeInspection;
   readonly fatal: (kind: FatalKind, error: Error) => void;
   readonly onHealth: (health: Health) => void;
+  /** Default: nothing happens at any. */
+  readonly failpoint?: Failpoint | undefined;
 }
 
 /** The kernel's side of a plugin's context: binds to the bus what `setup` asked for. */
@@ -131,7 +135,7 @@ class PluginBinding implements BoundPlugin {
 
   #createContext(): PluginContext {
     const { plugin, config, log, clock, metrics, identity, node, busConfig } = this.#options;
-    const { verify, random, inspect, fatal, onHealth, pluginDataDir } = this.#options;
+    const { verify, random, inspect, fatal, onHealth, pluginDataDir, failpoint = noFailpoint } = this.#options;
     let signer: Served<typeof Identity> | undefined;
     const context: PluginContext = {
       config,
@@ -173,6 +177,7 @@ class PluginBinding implements BoundPlugin {
       verify,
       health: onHealth,
       inspect,
+      failpoint,
       fatal,
       fill: (container) => {
         for (const [member, value] of Object.entries(context)) {

@@ -4,6 +4,7 @@ import {
   Identity,
   type Bus,
   type Clock,
+  type Failpoint,
   type Log,
   type NodeIdentity,
   type Registration,
@@ -24,6 +25,7 @@ export interface OpenIdentityOptions {
   readonly acceptDoubleSignRisk: boolean;
   /** Gets the warnings of a guard that was cut or salvaged, and the details of unexpected failures. */
   readonly log?: Log | undefined;
+  readonly failpoint?: Failpoint | undefined;
 }
 
 /** The one place of a node that holds its key. */
@@ -42,9 +44,12 @@ const noLog: Log = { debug: () => undefined, info: () => undefined, warn: () => 
  * @throws ERR_IDENTITY_KEY_PERMISSIONS, ERR_IDENTITY_KEY_DAMAGED, ERR_IDENTITY_GUARD_DAMAGED, ERR_IDENTITY_UNREADABLE
  */
 export async function openIdentity(options: OpenIdentityOptions): Promise<OpenIdentity> {
-  const { dataDir, name, clock, acceptDoubleSignRisk, log = noLog } = options;
+  const { dataDir, name, clock, acceptDoubleSignRisk, log = noLog, failpoint } = options;
   const keys = await openKeyFile(join(dataDir, 'node.key'));
-  const guard = await VoteGuard.open({ path: join(dataDir, 'votes.guard'), acceptDoubleSignRisk }, { clock, log });
+  const guard = await VoteGuard.open(
+    { path: join(dataDir, 'votes.guard'), acceptDoubleSignRisk },
+    { clock, log, failpoint },
+  );
   const identity: NodeIdentity = { nodeId: nodeIdOf(keys.publicKey), publicKey: keys.publicKey, name };
   const signer = new Signer({ identity }, { keys, guard });
   return {

@@ -1,6 +1,15 @@
 import { open, readFile, rename, stat, unlink, type FileHandle } from 'node:fs/promises';
 import { dirname } from 'node:path';
-import { failure, hasCode, messageOf, type Clock, type Log, type VoteContent } from '@it-chain/contracts';
+import {
+  failure,
+  hasCode,
+  messageOf,
+  noFailpoint,
+  type Clock,
+  type Failpoint,
+  type Log,
+  type VoteContent,
+} from '@it-chain/contracts';
 import { codeOf, syncDirectory } from './durable-file.js';
 import { SignedVotes } from './signed-votes.js';
 import { decodeGuard, encodeVote, GUARD_HEADER, RECORD_BYTES, type GuardContent } from './vote-record.js';
@@ -20,6 +29,14 @@ export interface VoteGuardOptions {
 export interface VoteGuardDependencies {
   readonly clock: Clock;
   readonly log: Log;
+  readonly failpoint?: Failpoint | undefined;
+}
+
+interface OpenedGuard {
+  readonly votes: SignedVotes;
+  readonly file: FileHandle;
+  readonly size: number;
+  readonly failpoint: Failpoint;
 }
 
 /**
@@ -30,6 +47,7 @@ export class VoteGuard {
   readonly #path: string;
   readonly #compactAfter: number;
   readonly #votes: SignedVotes;
+  readonly #failpoint: Failpoint;
   #file: FileHandle;
   #size: number;
   #last: Promise<unknown> = Promise.resolve();
@@ -37,12 +55,13 @@ export class VoteGuard {
   #failed: unknown;
   #closed = false;
 
-  private constructor(options: VoteGuardOptions, state: { votes: SignedVotes; file: FileHandle; size: number }) {
+  private constructor(options: VoteGuardOptions, state: OpenedGuard) {
     this.#path = options.path;
     this.#compactAfter = options.compactAfter ?? COMPACT_AFTER;
     this.#votes = state.votes;
     this.#file = state.file;
     this.#size = state.size;
+    this.#failpoint = state.failpoint;
   }
 
   /**
@@ -50,7 +69,10 @@ export class VoteGuard {
    * the damaged file is kept under another name and what can be read goes on.
    * @throws ERR_IDENTITY_GUARD_DAMAGED, ERR_IDENTITY_UNREADABLE
    */
-  static async open(options: VoteGuardOptions, { clock, log }: VoteGuardDependencies): Promise<VoteGuard> {
+  static async open(
+    options: VoteGuardOptions,
+    { clock, log, failpoint = noFailpoint }: VoteGuardDependencies,
+  ): Promise<VoteGuard> {
     const { path, acceptDoubleSignRisk } = options;
     const votes = new SignedVotes();
     const { content, rewrite } = readContent(await readGuard(path), path, acceptDoubleSignRisk);
@@ -67,7 +89,7 @@ export class VoteGuard {
       }
       if (rewrite || content.goodBytes === 0) {
         const { file, size } = await writeGuard(path, votes);
-        return new VoteGuard(options, { votes, file, size });
+        return new VoteGuard(options, { votes, file, size, failpoint });
       }
       const file = await open(path, 'a+');
       const { size } = await file.stat();
@@ -76,7 +98,7 @@ export class VoteGuard {
         await file.truncate(content.goodBytes);
         await file.sync();
       }
-      return new VoteGuard(options, { votes, file, size: content.goodBytes });
+      return new VoteGuard(options, { votes, file, size: content.goodBytes, failpoint });
     } catch (cause) {
       throw failure('ERR_IDENTITY_UNREADABLE', `the guard ${path} cannot be opened: ${messageOf(cause)}`, { cause });
     }
@@ -111,8 +133,11 @@ export class VoteGuard {
     const signed = { network, vote: { ...vote, digest: Uint8Array.from(vote.digest) } };
     if (this.#votes.judge(signed) === 'again') return;
     try {
+      this.#failpoint('guard.before-write');
       await writeAll(this.#file, encodeVote(signed));
+      this.#failpoint('guard.before-sync');
       await this.#file.datasync();
+      this.#failpoint('guard.after-sync');
       await this.#requireAlone(this.#size + RECORD_BYTES);
     } catch (cause) {
       // After a failed fsync the state of the file is unknown: only a fresh look at it, at the next start, helps.

@@ -10,6 +10,7 @@ import {
   type Clock,
   type Log,
   type TxPool,
+  type Failpoint,
 } from '@it-chain/contracts';
 import type { Effect } from '../machine/interface.js';
 import type { ConsensusMessage } from '../machine/messages.js';
@@ -28,6 +29,7 @@ export interface LedgerDependencies {
   readonly onUncommittable: (height: number) => void;
   readonly onDiverged: (error: Error) => void;
   readonly isStopped: () => boolean;
+  readonly failpoint: Failpoint;
 }
 
 /** Commits one thing at a time: decisions and syncs never meet. Also knows whether the pool holds work. */
@@ -74,6 +76,7 @@ export class Ledger {
     let withBody = !decision.stored;
     for (let pause = FIRST_PAUSE_MS; !this.#with.isStopped(); pause = Math.min(2 * pause, LONGEST_PAUSE_MS)) {
       try {
+        this.#with.failpoint('decide.before-commit');
         const body = withBody ? block : undefined;
         return await this.#with.chain.commit({
           height,

@@ -1,4 +1,13 @@
-import { hasCode, isItChainError, messageOf, type Clock, type Identity, type Log } from '@it-chain/contracts';
+import {
+  hasCode,
+  isItChainError,
+  messageOf,
+  type Clock,
+  type Identity,
+  type Log,
+  noFailpoint,
+  type Failpoint,
+} from '@it-chain/contracts';
 import type { LogRecord } from '../machine/interface.js';
 import type { VoteLog } from './wal.js';
 
@@ -25,6 +34,7 @@ export interface OutboxDependencies {
   readonly openHeight: () => number;
   /** The disk is lost. */
   readonly onFailing: (error: unknown) => void;
+  readonly failpoint?: Failpoint | undefined;
 }
 
 /**
@@ -34,6 +44,7 @@ export interface OutboxDependencies {
 export class Outbox {
   readonly #network: Uint8Array;
   readonly #with: OutboxDependencies;
+  readonly #failpoint: Failpoint;
   readonly #stop = new AbortController();
   #queue: OutboxEntry[] = [];
   #running = false;
@@ -41,6 +52,7 @@ export class Outbox {
   constructor(options: { readonly network: Uint8Array }, dependencies: OutboxDependencies) {
     this.#network = options.network;
     this.#with = dependencies;
+    this.#failpoint = dependencies.failpoint ?? noFailpoint;
   }
 
   push(entry: OutboxEntry): void {
@@ -71,6 +83,7 @@ export class Outbox {
   async #say({ record, to }: OutboxEntry): Promise<void> {
     const { vote } = record.message;
     const isOver = (): boolean => this.#stop.signal.aborted || vote.height < this.#with.openHeight();
+    this.#failpoint('vote.before-sign');
     const signature = await this.#persistently('sign a vote', isOver, () => this.#sign(record));
     if (signature === undefined) return;
     if (signature === 'refused') {
@@ -78,12 +91,15 @@ export class Outbox {
       return;
     }
     const signed: LogRecord = { ...record, message: { ...record.message, vote: { ...vote, signature } } };
+    this.#failpoint('vote.after-sign');
     const written = await this.#persistently('write a vote', isOver, async () => {
       await this.#with.votes.append(signed);
       return true;
     });
     if (written === undefined) return;
+    this.#failpoint('vote.after-log');
     this.#with.send(signed, to);
+    this.#failpoint('vote.after-send');
     this.#with.onSigned(signed);
   }
 

@@ -109,6 +109,7 @@ export function openSession(
       onRefused: ({ message: { kind, vote } }) =>
         ports.input({ type: 'refused', kind, height: vote.height, round: vote.round }, session),
       openHeight: () => state.height,
+      failpoint: context.failpoint,
       onFailing: (error) => context.fatal('io', asError(error)),
     },
   );
@@ -135,6 +136,7 @@ export function openSession(
       ports.onTip();
     },
     onUncommittable: (height) => ports.input({ type: 'decide-failed', height }, session),
+    failpoint: context.failpoint,
     onDiverged: (error) => context.fatal('safety', error),
     isStopped: () => session.closed,
   });

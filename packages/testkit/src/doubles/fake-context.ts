@@ -15,6 +15,8 @@ import {
   type Role,
   type Served,
   type SignatureCheck,
+  noFailpoint,
+  type Failpoint,
   keyPairFromSeed,
   nodeIdOf,
   sha256,
@@ -49,6 +51,7 @@ export class FakeContext<Config = unknown> implements PluginContext<Config> {
   readonly clock: ManualClock;
   readonly log: Log & RecordingLog = new RecordingLog();
   readonly metrics: Metrics = silentMetrics;
+  readonly failpoint: Failpoint = noFailpoint;
   readonly identity: NodeIdentity;
   readonly keys: KeyPair;
   readonly node: { readonly dataDir: string; readonly name: string; readonly solo: boolean; readonly version: string };

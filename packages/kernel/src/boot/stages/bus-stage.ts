@@ -5,6 +5,7 @@ import type { ConfiguredPlugin, LoadedConfig } from '../../config/config-options
 import { createPluginContext, type BoundPlugin } from '../../context/plugin-context.js';
 import type { HealthBoard } from '../../health/health-board.js';
 import type { Logs } from '../../log/logs.js';
+import type { Failpoints } from '../../services/failpoints.js';
 import type { Verifier } from '../../services/verifier.js';
 import type { Lifeline } from '../lifeline.js';
 import type { NodeRecord } from '../node-record.js';
@@ -39,6 +40,7 @@ export class BusStage implements Stage {
     @inject(TOKENS.logs) private readonly logs: Logs,
     @inject(TOKENS.board) private readonly board: HealthBoard,
     @inject(TOKENS.record) private readonly record: NodeRecord,
+    @inject(TOKENS.failpoints) private readonly failpoints: Failpoints,
     @inject(TOKENS.lifeline) private readonly lifeline: Lifeline,
     @inject(TOKENS.undo) private readonly undo: UndoStack,
   ) {}
@@ -84,6 +86,7 @@ export class BusStage implements Stage {
         if (!this.lifeline.fatal(plugin.name, kind, error)) return;
         this.board.setHealth(plugin.name, { state: 'failing', reason: messageOf(error) });
       },
+      failpoint: this.failpoints.pass,
       onHealth: (health) => {
         this.board.setHealth(plugin.name, health);
       },

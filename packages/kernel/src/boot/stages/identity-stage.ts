@@ -5,6 +5,7 @@ import { openIdentity, type OpenIdentity } from '../../identity/index.js';
 import type { Logs } from '../../log/logs.js';
 import { openDataDirectory } from '../data-directory.js';
 import { lockDirectory } from '../directory-lock.js';
+import type { Failpoints } from '../../services/failpoints.js';
 import type { NodeOptions } from '../node-options.js';
 import { RemoteIdentity } from '../remote-identity.js';
 import { TOKENS } from '../tokens.js';
@@ -29,6 +30,7 @@ export class IdentityStage implements Stage {
     @inject(TOKENS.config) private readonly loaded: LoadedConfig,
     @inject(TOKENS.clock) private readonly clock: Clock,
     @inject(TOKENS.logs) private readonly logs: Logs,
+    @inject(TOKENS.failpoints) private readonly failpoints: Failpoints,
     @inject(TOKENS.undo) private readonly undo: UndoStack,
   ) {}
 
@@ -53,6 +55,8 @@ export class IdentityStage implements Stage {
       );
     }
     const log = this.logs.of('kernel');
+    const { pass: failpoint, notice } = this.failpoints;
+    if (notice !== undefined) log.warn(notice);
     openDataDirectory(dataDir, log);
     const parts = this.loaded.plugins.map(({ role, plugin }) => role ?? plugin.name);
     const release = await lockDirectory(dataDir, this.loaded.holdsKey ? [...parts, 'identity'] : parts);
@@ -62,7 +66,7 @@ export class IdentityStage implements Stage {
       return { identity: remote, remote };
     }
     const { acceptDoubleSignRisk = false } = this.options;
-    const holder = await openIdentity({ dataDir, name, clock: this.clock, acceptDoubleSignRisk, log });
+    const holder = await openIdentity({ dataDir, name, clock: this.clock, acceptDoubleSignRisk, log, failpoint });
     const held = this.#hold(holder);
     if (id !== undefined && id !== holder.identity.nodeId) {
       throw failure(
