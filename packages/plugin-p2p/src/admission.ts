@@ -213,7 +213,7 @@ export class Admission {
     if (entry === undefined || entry.state === 'rejected') {
       throw failure('ERR_JOIN_REFUSED', `the pool refused the join: ${entry?.code ?? ''} ${entry?.reason ?? ''}`);
     }
-    log.info('a node asks to join', { peer: nodeIdOf(publicKey), name, voted, transaction: toHex(id) });
+    log.info('a node asks to join', { peer: nodeIdOf(publicKey), called: name, voted, transaction: toHex(id) });
     return { transaction: id, voted };
   }
 
