@@ -78,12 +78,20 @@ export class BlockChecker {
     this.#checked.clear();
   }
 
+  /**
+   * A time in the future, but for the earliest one that the parent leaves: after clocks that were ahead have been put
+   * right, the chain would else stand still until time has caught up with it.
+   */
+  #isEarly(time: number, parentTime: number): boolean {
+    return time > this.#dependencies.clock.now() + this.#futureMs && time > parentTime + 1;
+  }
+
   /** All rules but the dry run. `fresh` compares the time of the header with the clock. Never throws for a bad block. */
   async check(state: ChainState, block: Block, fresh: boolean): Promise<CheckedBlock | BrokenRule> {
     const read = readBlock(block, state.network);
     if (typeof read === 'string') return { rule: read, digest: undefined, diverged: false };
     const broken = (rule: string, diverged = false): BrokenRule => ({ rule, digest: read.digest, diverged });
-    if (fresh && read.header.time > this.#dependencies.clock.now() + this.#futureMs) {
+    if (fresh && this.#isEarly(read.header.time, state.tip.time)) {
       return broken(`time ${read.header.time} lies more than ${this.#futureMs} ms in the future`);
     }
     const known = this.known(read.digest);

@@ -255,6 +255,18 @@ describe('the chain', () => {
     expect(await node.reason(late, true)).to.equal('');
   });
 
+  it('C7: goes on after clocks that were an hour ahead were put right, one millisecond a block', async () => {
+    const node = await start();
+    const { block } = await node.chain.build({ height: 1 });
+    const ahead = withHeader(block, { time: node.clock.now() + 3_600_000 });
+    await node.commit(1, digestOf(ahead, solo), certify(await node.tip(), digestOf(ahead, solo)), ahead);
+    const next = (await node.chain.build({ height: 2 })).block;
+    const { time } = await node.tip();
+    expect(BlockHeader.decode(next.header).time).to.equal(time + 1);
+    expect(await node.reason(next, true)).to.equal('');
+    expect(await node.reason(withHeader(next, { time: time + 2 }), true)).to.include('future');
+  });
+
   it('verifies only the signatures that the pool has not, and each once', async () => {
     const genesis = genesisOf(['alice', 'bob']);
     const [alice, bob] = await Promise.all(['alice', 'bob'].map((name) => new ChainFixture(name, genesis).start()));

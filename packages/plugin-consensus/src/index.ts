@@ -3,7 +3,7 @@ import { consensusPlugin } from './consensus-plugin.js';
 export { consensusPlugin };
 export { ConsensusConfig } from './config.js';
 export { step } from './machine/machine.js';
-export { createState, type State } from './machine/state.js';
+export { createState, leaderAt, type State } from './machine/state.js';
 export { explain, type Explanation } from './machine/explain.js';
 export {
   type Effect,

@@ -12,5 +12,6 @@ export {
   type ConsensusClusterNode,
   type ConsensusClusterOptions,
 } from './doubles/consensus-cluster.js';
+export * from './simulation/index.js';
 export { PLUGIN_PROMISES, testPlugin, type PluginUnderTest } from './suites/plugin.js';
 export { PluginHost, type PluginHostOptions } from './host/plugin-host.js';

@@ -27,10 +27,10 @@ export function noteReached(turn: Turn, vote: SignedVote): void {
   reached.set(signer, Math.max(vote.round, reached.get(signer) ?? 0));
 }
 
-/** Gives evidence once per sender, type and round. */
+/** Gives evidence once per sender and type: one is proof enough, and a liar must not fill memory round by round. */
 export function accuse(turn: Turn, first: SignedVote, second: SignedVote): void {
   const { accused } = turn.state.at;
-  const key = `${first.type}/${first.round}/${toHex(first.signer)}`;
+  const key = `${first.type}/${toHex(first.signer)}`;
   if (accused.has(key)) return;
   accused.add(key);
   turn.out.push({ type: 'evidence', first, second });

@@ -86,7 +86,7 @@ export interface HeightState {
   checks: Map<number, PendingCheck>;
   /** Failed checks by sender and round: a leader is not given unlimited tries. */
   failures: Map<string, number>;
-  /** `<type>/<round>/<signer>` for which evidence was given. */
+  /** `<type>/<signer>` for which evidence was given. */
   accused: Set<string>;
   built: { readonly round: number; readonly block: Block; readonly digest: Uint8Array } | undefined;
   building: number | undefined;

@@ -61,6 +61,18 @@ describe('R3: a quorum of PREPAREs for the accepted block is committed to', () =
     expect(bench.said).to.deep.equal(['prepare/0']);
   });
 
+  it('R3: a liar in every round is told once: evidence is bounded by validators, not by rounds', () => {
+    const bench = new Bench(0, 4);
+    for (let round = 0; round <= 10; round += 1) {
+      bench.vote(2, 'prepare', round, bench.block(0));
+      bench.vote(2, 'prepare', round, bench.block(0, 9));
+      bench.vote(2, 'commit', round, bench.block(0));
+      bench.vote(2, 'commit', round, bench.block(0, 9));
+    }
+    expect(only(bench.effects, 'evidence').map(({ first }) => first.type)).to.deep.equal(['prepare', 'commit']);
+    expect(bench.state.at.accused.size).to.equal(2);
+  });
+
   it('R3: a second vote with another digest is evidence and not counted', () => {
     const bench = prepared();
     bench.vote(2, 'prepare', 0, bench.block(0, 9));

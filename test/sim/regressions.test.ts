@@ -1,14 +1,16 @@
 import { expect } from 'chai';
-import { TestNetwork, type TestNode } from './support/network.js';
+import type { CoreNetwork } from '@it-chain/testkit';
+import type { State } from '@it-chain/plugin-consensus';
+import { simulatedNetwork, type SimulatedNode } from './simulated-network.js';
 
-const height = (node: TestNode): number => node.tips.length - 1;
-const others = (network: TestNetwork, ...without: number[]): TestNode[] =>
+const height = (node: SimulatedNode): number => node.tips.length - 1;
+const others = (network: CoreNetwork<State>, ...without: number[]): SimulatedNode[] =>
   network.nodes.filter(({ index }) => !without.includes(index));
 
 /** Stories of other systems' users, and of our own runs: one test each. */
 describe('directed regressions', () => {
   it('the lone node commits after each of twenty restarts, without waiting for anybody', () => {
-    const network = new TestNetwork(1, 1);
+    const network = simulatedNetwork(1, 1);
     network.startAll();
     for (let turn = 0; turn < 20; turn += 1) {
       const node = network.node(0);
@@ -22,7 +24,7 @@ describe('directed regressions', () => {
   });
 
   it('a dead leader costs one T0, and is not waited for again', () => {
-    const network = new TestNetwork(4, 2);
+    const network = simulatedNetwork(4, 2);
     network.startAll();
     network.crash(network.node(0));
     network.submit('first');
@@ -37,7 +39,7 @@ describe('directed regressions', () => {
   });
 
   it('rounds 10, 6, 9 and 10 come together within one Tmax', () => {
-    const network = new TestNetwork(4, 3);
+    const network = simulatedNetwork(4, 3);
     network.startAll();
     network.partition([0], [1], [2], [3]);
     network.submit('tx');
@@ -56,7 +58,7 @@ describe('directed regressions', () => {
   });
 
   it('a quorum that arrives half an hour late decides at once: rounds have not grown meanwhile', () => {
-    const network = new TestNetwork(4, 4);
+    const network = simulatedNetwork(4, 4);
     network.start(network.node(1));
     network.submit('tx');
     network.run(1_800_000);
@@ -71,7 +73,7 @@ describe('directed regressions', () => {
   it('one validator a round ahead by half a period, at the longest timeout, does not stay ahead for ever', () => {
     // Seen with an equivocating leader that had silenced itself: all three others were needed, one was always a round
     // further, and with equal timeouts it would have stayed there.
-    const network = new TestNetwork(4, 5);
+    const network = simulatedNetwork(4, 5);
     network.startAll();
     network.crash(network.node(0));
     network.partition([1], [2], [3]);
@@ -90,7 +92,7 @@ describe('directed regressions', () => {
   });
 
   it('no block on either side of 2|2, and agreement after the heal', () => {
-    const network = new TestNetwork(4, 6);
+    const network = simulatedNetwork(4, 6);
     network.startAll();
     network.partition([0, 1], [2, 3]);
     network.submit('tx');
@@ -103,7 +105,7 @@ describe('directed regressions', () => {
   });
 
   it("a leader that is frozen for ten seconds comes back to the others' chain", () => {
-    const network = new TestNetwork(4, 7);
+    const network = simulatedNetwork(4, 7);
     network.startAll();
     network.partition([0], [1, 2, 3]);
     network.submit('tx');
@@ -115,17 +117,14 @@ describe('directed regressions', () => {
   });
 
   it('a validator without data comes back by certificates', () => {
-    const network = new TestNetwork(2, 8);
+    const network = simulatedNetwork(2, 8);
     network.startAll();
     for (let turn = 0; turn < 5; turn += 1) {
       network.submit(`tx-${turn}`);
       network.run(10_000, () => network.nodes.every(({ pool }) => pool.size === 0));
     }
     const node = network.node(1);
-    network.crash(node);
-    node.log = [];
-    node.chain = [];
-    node.tips = node.tips.slice(0, 1);
+    network.wipe(node);
     network.start(node);
     network.submit('after');
     network.run(60_000, () => network.nodes.every(({ pool }) => pool.size === 0));
@@ -135,7 +134,7 @@ describe('directed regressions', () => {
 
   it('the power fails everywhere at once, again and again, and nothing is signed twice', () => {
     for (let seed = 100; seed < 130; seed += 1) {
-      const network = new TestNetwork(4, seed);
+      const network = simulatedNetwork(4, seed);
       network.startAll();
       for (let turn = 0; turn < 20; turn += 1) {
         network.submit(`tx-${turn}`);

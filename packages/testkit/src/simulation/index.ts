@@ -1,0 +1,14 @@
+export { CoreNetwork, type CoreNetworkOptions } from './core-network.js';
+export { planOf, runCore, SIMULATED_TIMES, type CoreRunOptions, type RunReport } from './core-simulation.js';
+export { EventQueue } from './event-queue.js';
+export { CoreInvariants, INVARIANTS, InvariantViolation, broken, type Invariant } from './invariants.js';
+export { Keyring, publicKeyOf } from './keyring.js';
+export { Links, NO_FAULTS, type LinkFaults } from './links.js';
+export type * from './machine.js';
+export { NO_DISK_FAULTS, SimulatedProcess, type DiskFaults } from './process.js';
+export { Random } from './random.js';
+export { FAULT_PROFILES, drawPlan, type Action, type FaultProfile, type Plan } from './schedule.js';
+export * from './strategies/index.js';
+export * from './stub-chain.js';
+export { shrinkCore, type Shrunk } from './shrink.js';
+export { TraceHash } from './trace.js';

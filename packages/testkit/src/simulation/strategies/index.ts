@@ -1,0 +1,35 @@
+import { CensoringLeader } from './censoring-leader.js';
+import { EquivocatingLeader } from './equivocating-leader.js';
+import { Garbage } from './garbage.js';
+import { LockIgnoringLeader } from './lock-ignoring-leader.js';
+import { LyingRoundChange } from './lying-round-change.js';
+import { DuplicateSender, Replayer, SelectiveSender, Withholder, WrongSetSigner } from './senders.js';
+import type { Strategy } from './strategy.js';
+
+export { roundChangeOf, Strategy, type Actor } from './strategy.js';
+export {
+  CensoringLeader,
+  DuplicateSender,
+  EquivocatingLeader,
+  Garbage,
+  LockIgnoringLeader,
+  LyingRoundChange,
+  Replayer,
+  SelectiveSender,
+  Withholder,
+  WrongSetSigner,
+};
+
+/** A new instance of each strategy by its name. Twins are not among them: they are two processes with one key. */
+export const STRATEGIES: Readonly<Record<string, () => Strategy>> = {
+  'equivocating-leader': () => new EquivocatingLeader(),
+  'lying-round-change': () => new LyingRoundChange(),
+  'lock-ignoring-leader': () => new LockIgnoringLeader(),
+  'selective-sender': () => new SelectiveSender(),
+  replay: () => new Replayer(),
+  'duplicate-sender': () => new DuplicateSender(),
+  'wrong-set-signer': () => new WrongSetSigner(),
+  'censoring-leader': () => new CensoringLeader(),
+  withholding: () => new Withholder(),
+  garbage: () => new Garbage(),
+};

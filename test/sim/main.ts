@@ -1,0 +1,141 @@
+import { execFileSync } from 'node:child_process';
+import { parseArgs } from 'node:util';
+import { FAULT_PROFILES, shrinkCore, type CoreRunOptions } from '@it-chain/testkit';
+import { runCampaign, type CampaignReport, type Failure } from './campaign.js';
+import { runSeed } from './run-seed.js';
+import { shippedMachine } from './shipped-machine.js';
+import type { SimulatorKind } from './worker.js';
+
+const USAGE = `npm run sim -- --seeds FROM..TO [--nodes N] [--faults PROFILE] [--node] [--jobs N] [--seconds S] [--bail]
+npm run sim -- --seed S [--nodes N] [--faults PROFILE] [--node] [--trace | --shrink]
+
+Profiles: ${Object.keys(FAULT_PROFILES).join(', ')} (default mixed). Without --nodes each seed draws 1 to 7 validators.
+--node runs all shipped plugins instead of the consensus machine alone. --chaos MS sets the length of the troubled part.
+`;
+
+const print = (line: string): void => void process.stdout.write(`${line}\n`);
+
+interface Choice {
+  readonly kind: SimulatorKind;
+  readonly nodes: number | undefined;
+  readonly faults: string | undefined;
+  readonly strategies: readonly string[] | undefined;
+  readonly chaosMs: number | undefined;
+}
+
+async function main(): Promise<number> {
+  const { values } = parseArgs({
+    options: {
+      seeds: { type: 'string' },
+      seed: { type: 'string' },
+      nodes: { type: 'string' },
+      faults: { type: 'string' },
+      strategy: { type: 'string', multiple: true },
+      chaos: { type: 'string' },
+      jobs: { type: 'string' },
+      seconds: { type: 'string' },
+      node: { type: 'boolean', default: false },
+      bail: { type: 'boolean', default: false },
+      trace: { type: 'boolean', default: false },
+      shrink: { type: 'boolean', default: false },
+    },
+  });
+  const choice: Choice = {
+    kind: values.node ? 'node' : 'core',
+    nodes: number(values.nodes),
+    faults: values.faults,
+    strategies: values.strategy,
+    chaosMs: number(values.chaos),
+  };
+  if (values.seed !== undefined) {
+    const options = { ...choice, seed: Number(values.seed) };
+    return values.shrink ? shrink(options) : one(choice, options, values.trace);
+  }
+  const range = /^(\d+)(?:\.\.(\d+))?$/.exec(values.seeds ?? '');
+  if (range === null) {
+    process.stderr.write(USAGE);
+    return 2;
+  }
+  const [from, to] = [Number(range[1]), Number(range[2] ?? range[1])];
+  return campaign(choice, from, to, { jobs: number(values.jobs), seconds: number(values.seconds), bail: values.bail });
+}
+
+async function campaign(
+  choice: Choice,
+  from: number,
+  to: number,
+  how: { jobs: number | undefined; seconds: number | undefined; bail: boolean },
+): Promise<number> {
+  const begun = performance.now();
+  let told = 0;
+  let shown = begun;
+  const onProgress = (report: CampaignReport): void => {
+    for (; told < report.failures.length; told += 1) {
+      const failure = report.failures[told];
+      if (failure !== undefined) tellFailure(choice, failure);
+    }
+    if (performance.now() - shown < 30_000) return;
+    shown = performance.now();
+    print(`... ${report.passed} passed after ${seconds(begun)} s`);
+  };
+  const report = await runCampaign({ ...choice, from, to, ...how, onProgress });
+  const runs = report.passed + report.failures.length;
+  const rate = report.cpuMs === 0 ? 0 : (runs / report.cpuMs) * 1_000;
+  const each = (value: number, digits = 0): string => (value / Math.max(1, runs)).toFixed(digits);
+  print(
+    `${choice.kind} simulator, seeds ${from}..${from + runs - 1}${choice.nodes === undefined ? '' : `, ${choice.nodes} nodes`}, faults ${choice.faults ?? 'mixed'}: ` +
+      `${each(report.simulatedMs / 1_000, 1)} simulated seconds, ${each(report.heights, 1)} blocks and ${each(report.messages)} messages a seed`,
+  );
+  print(`${rate.toFixed(1)} seeds per CPU second, ${seconds(begun)} s; combined trace ${report.combined.toString(16)}`);
+  print(`${report.passed} passed, ${report.failures.length} failed`);
+  return report.failures.length === 0 && report.passed > 0 ? 0 : 1;
+}
+
+async function one(choice: Choice, options: CoreRunOptions, trace: boolean): Promise<number> {
+  const report = await runSeed(choice.kind, { ...options, trace: trace ? print : undefined });
+  print(`seed ${report.seed}: trace ${report.traceHash}, ${report.simulatedMs} simulated ms, height ${report.height}`);
+  if (report.violation === undefined) {
+    print('1 passed, 0 failed');
+    return 0;
+  }
+  const { message, cause } = report.violation;
+  print(message);
+  if (cause instanceof Error) print(cause.stack ?? '');
+  print('0 passed, 1 failed');
+  return 1;
+}
+
+function shrink(options: CoreRunOptions): number {
+  const { plan, chaosMs, report, runs } = shrinkCore(shippedMachine, options);
+  print(`${runs} runs: ${plan.actions.length} actions in ${Math.round(chaosMs)} ms break it still`);
+  print(JSON.stringify({ ...plan, actions: [] }));
+  for (const action of plan.actions) print(JSON.stringify(action));
+  print(report.violation?.message ?? '');
+  return 1;
+}
+
+function tellFailure(choice: Choice, { seed, message, traceHash }: Failure): void {
+  const flags = [
+    choice.kind === 'node' ? ' --node' : '',
+    choice.nodes === undefined ? '' : ` --nodes ${choice.nodes}`,
+    choice.faults === undefined ? '' : ` --faults ${choice.faults}`,
+    choice.chaosMs === undefined ? '' : ` --chaos ${choice.chaosMs}`,
+    ...(choice.strategies ?? []).map((name) => ` --strategy ${name}`),
+  ].join('');
+  print(`seed ${seed} failed: ${message}`);
+  print(`  commit ${commit()}, trace ${traceHash}; replay: npm run sim -- --seed ${seed}${flags} --trace`);
+}
+
+function commit(): string {
+  try {
+    return execFileSync('git', ['describe', '--always', '--dirty'], { encoding: 'utf8', stdio: 'pipe' }).trim();
+  } catch {
+    // An archive without history has no commit to name.
+    return 'unknown';
+  }
+}
+
+const number = (text: string | undefined): number | undefined => (text === undefined ? undefined : Number(text));
+const seconds = (since: number): string => ((performance.now() - since) / 1_000).toFixed(1);
+
+process.exitCode = await main();
