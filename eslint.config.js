@@ -44,7 +44,7 @@ export default defineConfig(
     ],
   },
   {
-    files: ['packages/*/{src,test}/**/*.ts', 'test/**/*.ts'],
+    files: ['{packages,examples}/*/{src,test}/**/*.ts', 'test/**/*.ts'],
     extends: [tseslint.configs.strictTypeChecked, tseslint.configs.stylisticTypeChecked],
     languageOptions: { parserOptions: { projectService: true, tsconfigRootDir: import.meta.dirname } },
     rules: {
@@ -78,6 +78,7 @@ export default defineConfig(
     rules: forbid(inside, outside, plugins),
   },
   { files: ['packages/plugin-*/src/**', 'packages/bus-amqp/src/**'], rules: forbid(inside, outside, plugins, kernel) },
+  { files: ['examples/*/src/**'], rules: forbid(inside, outside, plugins, kernel) },
   {
     files: ['packages/plugin-{chain,txpool,p2p,kv,consensus,memory,solo}/src/**'],
     rules: {
@@ -117,7 +118,7 @@ export default defineConfig(
   },
   { files: ['packages/cli/src/**'], rules: { 'no-console': 'off' } },
   {
-    files: ['packages/*/test/**', 'test/**', 'packages/testkit/src/suites/**'],
+    files: ['{packages,examples}/*/test/**', 'test/**', 'packages/testkit/src/suites/**'],
     rules: {
       'max-lines-per-function': 'off',
       'max-lines': 'off',

@@ -36,7 +36,10 @@ function build(what) {
   const sources = digest(fingerprint(what).join('\n'));
   if (readStamp(`build-${what}`) === sources && existsSync(join(root, 'packages', 'cli', 'dist', 'bin.js'))) return;
   process.stderr.write('building ...\n');
-  const projects = what === 'all' ? [] : readdirSync(join(root, 'packages')).map((name) => join('packages', name));
+  const folders = ['packages', 'examples'].flatMap((folder) =>
+    readdirSync(join(root, folder)).map((name) => join(folder, name)),
+  );
+  const projects = what === 'all' ? [] : folders.filter((folder) => existsSync(join(root, folder, 'tsconfig.json')));
   run(process.execPath, [join(root, 'node_modules', 'typescript7', 'bin', 'tsc'), '-b', ...projects]);
   writeStamp(`build-${what}`, sources);
 }
@@ -57,6 +60,7 @@ function fingerprint(what) {
     }
   };
   walk(join(root, 'packages'));
+  walk(join(root, 'examples'));
   if (what === 'all') walk(join(root, 'test'));
   for (const name of ['tsconfig.json', 'tsconfig.base.json']) lines.push(digest(readFileSync(join(root, name))));
   return lines;

@@ -3,7 +3,7 @@ import { spawn } from 'node:child_process';
 import { join } from 'node:path';
 import { root, setup } from './setup.mjs';
 
-const UNITS = ['packages/*/dist-test/**/*.test.js'];
+const UNITS = ['packages/*/dist-test/**/*.test.js', 'examples/*/dist-test/**/*.test.js'];
 const SYSTEM = ['test/dist/**/*.test.js'];
 
 setup('all');

@@ -15,4 +15,5 @@ export * from './plugin/plugin.js';
 export * from './plugin/package-version.js';
 export * from './data/index.js';
 export * from './roles/index.js';
+export * from './application/application-state.js';
 export * from './api/index.js';

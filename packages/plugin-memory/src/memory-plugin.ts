@@ -1,11 +1,11 @@
-import { Storage, definePlugin, failure, isItChainError } from '@it-chain/contracts';
+import { Storage, definePlugin, packageVersion, failure, isItChainError } from '@it-chain/contracts';
 import { MemoryConfig } from './memory-config.js';
 import { MemoryLevelStorage } from './memory-level-storage.js';
 
 /** The plugin that serves the storage role in memory. */
 export const memoryPlugin = definePlugin({
   name: 'memory',
-  version: '1.0.0',
+  version: packageVersion(import.meta.url),
   provides: [Storage],
   config: MemoryConfig,
   setup(context) {

@@ -1,11 +1,11 @@
-import { Chain, Consensus, Identity, P2p, Storage, TxPool, definePlugin } from '@it-chain/contracts';
+import { Chain, Consensus, Identity, P2p, Storage, TxPool, definePlugin, packageVersion } from '@it-chain/contracts';
 import { SoloConfig } from './solo-config.js';
 import { SoloConsensus } from './solo-consensus.js';
 
 /** The plugin: wiring only. */
 export const soloPlugin = definePlugin({
   name: 'solo',
-  version: '1.0.0',
+  version: packageVersion(import.meta.url),
   provides: [Consensus],
   requires: [Identity, Storage, P2p, TxPool, Chain],
   config: SoloConfig,

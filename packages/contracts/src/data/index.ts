@@ -20,3 +20,4 @@ export * from './apply-membership.js';
 export * from './verify-block.js';
 export * from './peer-protocol.js';
 export * from './sparse-merkle.js';
+export * from './sparse-tree.js';

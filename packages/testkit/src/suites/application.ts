@@ -23,6 +23,8 @@ export interface ApplicationUnderTest {
   readonly restart: () => Promise<App>;
   /** Payloads that each change the state, also when all are executed in a row. At least four. */
   readonly payloads: readonly Uint8Array[];
+  /** Who sends a payload, where the application minds; by default three senders take turns. */
+  readonly senderOf?: (payload: Uint8Array) => Uint8Array;
   /** A question whose answer the payloads change. */
   readonly question: { readonly path: string; readonly data: Uint8Array };
   /** True where the proof in an answer leads to the root. Absent: the application gives no proofs. */
@@ -31,10 +33,13 @@ export interface ApplicationUnderTest {
 }
 
 /** Transactions with these payloads, of a few senders. */
-export function applicationTransactions(payloads: readonly Uint8Array[]): ApplicationTransaction[] {
+export function applicationTransactions(
+  payloads: readonly Uint8Array[],
+  senderOf?: (payload: Uint8Array) => Uint8Array,
+): ApplicationTransaction[] {
   return payloads.map((payload, index) => ({
     id: sha256(utf8(`transaction ${index}`)),
-    sender: sha256(utf8(`sender ${index % 3}`)),
+    sender: senderOf?.(payload) ?? sha256(utf8(`sender ${index % 3}`)),
     payload,
   }));
 }
@@ -69,13 +74,15 @@ export function testApplication(create: () => Promise<ApplicationUnderTest>): vo
   let root: Uint8Array;
   const others: ApplicationUnderTest[] = [];
 
+  const sent = (payloads: readonly Uint8Array[]): ApplicationTransaction[] =>
+    applicationTransactions(payloads, subject.senderOf);
   const execute = (
     app: App,
     height: number,
     from: Uint8Array,
     payloads: readonly Uint8Array[],
   ): Promise<ExecuteAnswer> =>
-    app.execute({ height, time: 1_000 + height, transactions: applicationTransactions(payloads), previousRoot: from });
+    app.execute({ height, time: 1_000 + height, transactions: sent(payloads), previousRoot: from });
   const ask = (app: App, at: Uint8Array, prove = false): Promise<QueryAnswer> =>
     app.query({ ...subject.question, root: at, prove });
 
@@ -122,7 +129,7 @@ export function testApplication(create: () => Promise<ApplicationUnderTest>): vo
     const mixed = [first, ...garbage(rest), ...rest];
     const answer = await execute(application, 1, root, mixed);
     expect(answer.receipts.map((receipt) => toHex(receipt.id))).to.deep.equal(
-      applicationTransactions(mixed).map((transaction) => toHex(transaction.id)),
+      sent(mixed).map((transaction) => toHex(transaction.id)),
     );
     const done = mixed.filter((_, index) => answer.receipts[index]?.code === 0);
     const without = await execute(application, 1, root, done);
@@ -137,9 +144,9 @@ export function testApplication(create: () => Promise<ApplicationUnderTest>): vo
     const answer = await execute(application, 1, root, payloads);
     expect(answer.receipts).to.have.length(payloads.length);
     expect(answer.receipts.some((receipt) => receipt.code !== 0)).to.equal(true);
-    const { verdicts } = await application.check({ transactions: applicationTransactions(payloads) });
+    const { verdicts } = await application.check({ transactions: sent(payloads) });
     expect(verdicts).to.have.length(payloads.length);
-    const fine = await application.check({ transactions: applicationTransactions(subject.payloads) });
+    const fine = await application.check({ transactions: sent(subject.payloads) });
     expect(fine.verdicts.every((verdict) => verdict.ok)).to.equal(true);
   });
 

@@ -11,4 +11,8 @@ export const applicationErrors = {
     when: 'The state was asked for at a root that is not, or no longer, the root of the committed state.',
     fix: 'Ask again at the root of the new tip.',
   },
+  ERR_APPLICATION_STALE_ROOT: {
+    when: 'An application was asked about its state at a root that is not, or no longer, the root of the committed state.',
+    fix: 'Ask again at the root of the new tip.',
+  },
 } satisfies Record<string, ErrorEntry>;

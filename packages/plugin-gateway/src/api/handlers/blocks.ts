@@ -89,13 +89,16 @@ export function blockHandlers({
           return { found, data: answer.data, proof, code, height, stateRoot, applicationRoot, systemRoot };
         } catch (error) {
           // A block was committed between the two questions; ask at its root.
-          if (!hasCode(error, 'ERR_KV_STALE_ROOT') || attempt >= MAX_STALE) throw error;
+          if (!isStale(error) || attempt >= MAX_STALE) throw error;
         }
       }
     },
     getValidators: async ({ height }, call: Call) => chain.validators({ height }, call),
   };
 }
+
+const isStale = (error: unknown): boolean =>
+  hasCode(error, 'ERR_KV_STALE_ROOT') || hasCode(error, 'ERR_APPLICATION_STALE_ROOT');
 
 /** A stored block as clients get it. */
 export function blockReply(certified: CertifiedBlock): BlockReply {
