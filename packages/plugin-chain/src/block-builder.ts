@@ -36,8 +36,8 @@ export class BlockBuilder {
     this.#dependencies = dependencies;
   }
 
-  /** @throws ERR_BLOCK_INVALID where this node is not a validator of the height */
-  async build(state: ChainState): Promise<CheckedBlock> {
+  /** At most `most` transactions. @throws ERR_BLOCK_INVALID where this node is not a validator of the height */
+  async build(state: ChainState, most: number): Promise<CheckedBlock> {
     const { publicKey, clock } = this.#dependencies;
     const { tip, network } = state;
     const height = tip.height + 1;
@@ -48,7 +48,7 @@ export class BlockBuilder {
         `block ${height}: this node is not a validator of this height and may not propose`,
       );
     }
-    const transactions = await this.#transactions(state, height);
+    const transactions = await this.#transactions(state, height, most);
     const ids = transactions.map(({ id }) => id);
     const encoded = transactions.map((transaction) => transaction.encoded);
     const header: BlockHeader = {
@@ -71,12 +71,12 @@ export class BlockBuilder {
   }
 
   /** What of the pool keeps the rules; the pool has verified the signatures. Without a pool the block is empty. */
-  async #transactions(state: ChainState, height: number): Promise<DecodedTransaction[]> {
+  async #transactions(state: ChainState, height: number, most: number): Promise<DecodedTransaction[]> {
     const { pool, log, store } = this.#dependencies;
-    const { maxBlockTransactions, maxBlockBytes, maxTransactionBytes, window } = state.genesis;
+    const { maxBlockBytes, maxTransactionBytes, window } = state.genesis;
     let offered: readonly Uint8Array[];
     try {
-      const request = { maxCount: maxBlockTransactions, maxBytes: maxBlockBytes, height };
+      const request = { maxCount: most, maxBytes: maxBlockBytes, height };
       offered = (await pool.take(request)).transactions;
     } catch (error) {
       log.warn('the pool gave no transactions; the block is empty', { height, reason: messageOf(error) });
@@ -93,7 +93,7 @@ export class BlockBuilder {
       const key = Buffer.from(id).toString('latin1');
       const value = Transaction.decode(encoded);
       if (seen.has(key) || transactionProblem(value, height, state.network, window) !== undefined) continue;
-      if (taken.length >= maxBlockTransactions || size + encoded.length > maxBlockBytes) break;
+      if (taken.length >= most || size + encoded.length > maxBlockBytes) break;
       seen.add(key);
       size += encoded.length;
       taken.push({ encoded, value, id });

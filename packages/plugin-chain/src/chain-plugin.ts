@@ -41,7 +41,7 @@ export const chainPlugin = definePlugin({
       founded: () => ledger.stateIfFounded !== undefined,
     });
     const chain: Chain = {
-      build: ({ height }) => ledger.build(height),
+      build: ({ height, round = 0 }) => ledger.build(height, round),
       check: (request) => ledger.check(request),
       commit: (request) => ledger.commit(request),
       tip: async () => ledger.state().tip,

@@ -19,6 +19,7 @@ import {
 } from '@it-chain/contracts';
 import { brokenRule, isBroken, type BlockChecker, type CheckedBlock } from './block-checker.js';
 import type { BlockBuilder } from './block-builder.js';
+import { BlockSize } from './block-size.js';
 import { stateAfter, stateAtGenesis, type ChainState } from './chain-state.js';
 import type { ChainStore } from './chain-store.js';
 import { Serial } from './serial.js';
@@ -49,6 +50,8 @@ export interface LedgerDependencies {
 export class Ledger {
   readonly #dependencies: LedgerDependencies;
   readonly #serial = new Serial();
+  readonly #size = new BlockSize();
+  #building: { readonly height: number; readonly work: Promise<BuiltBlock> } | undefined;
   readonly #height;
   readonly #committed;
   #state: ChainState | undefined;
@@ -117,14 +120,27 @@ export class Ledger {
     });
   }
 
-  /** Makes the next block. @throws ERR_CHAIN_GAP where `height` is not the next one */
-  build(height: number): Promise<BuiltBlock> {
+  /**
+   * Makes the next block. Who asks again while it is being made gets the same one: on a node with too much work, blocks
+   * that nobody waits for any more would stand before the checks and commits that others wait for.
+   * @throws ERR_CHAIN_GAP where `height` is not the next one
+   */
+  build(height: number, round: number): Promise<BuiltBlock> {
+    if (this.#building?.height === height) return this.#building.work;
+    const work = this.#build(height, round).finally(() => {
+      if (this.#building?.work === work) this.#building = undefined;
+    });
+    this.#building = { height, work };
+    return work;
+  }
+
+  #build(height: number, round: number): Promise<BuiltBlock> {
     return this.#serial.run(async () => {
       const state = this.state();
       if (height !== state.tip.height + 1) {
         throw failure('ERR_CHAIN_GAP', `block ${height} was asked for where ${state.tip.height + 1} is next`);
       }
-      const block = await this.#dependencies.builder.build(state);
+      const block = await this.#dependencies.builder.build(state, this.#size.limit(state.genesis, round));
       await this.#storeBody(block);
       this.#dependencies.checker.keep(block);
       this.#tellProposed(block);
@@ -174,6 +190,7 @@ export class Ledger {
       this.#stored = new Map();
       this.#committed.add(block.ids.length);
       this.#warnOfTolerance(state, after);
+      this.#size.decided(state.genesis, certificate.round, block.ids.length);
       this.#tellCommitted(block, certificate);
       this.#dependencies.failpoint('commit.after-event');
       return after.tip;

@@ -49,7 +49,11 @@ export const ChainTip = message('ChainTip', {
 });
 export type ChainTip = Infer<typeof ChainTip>;
 
-export const BuildRequest = message('BuildRequest', { height: uint64(1) });
+export const BuildRequest = message('BuildRequest', {
+  height: uint64(1),
+  /** The round it is for: the later, the fewer transactions it holds. Absent: 0. */
+  round: optional(uint32(2)),
+});
 /** `digest` is that of its header. The chain has stored the body. */
 export const BuiltBlock = message('BuiltBlock', { block: nested(1, Block), digest: bytes(2, { length: 32 }) });
 export const CheckRequest = message('CheckRequest', {

@@ -312,7 +312,7 @@ export class ConsensusDriver {
 
   async #build(session: Session, { height, round }: { height: number; round: number }): Promise<void> {
     try {
-      const { block, digest } = await this.#roles.chain.build({ height });
+      const { block, digest } = await this.#roles.chain.build({ height, round });
       this.#input({ type: 'built', height, round, block, digest }, session);
     } catch (error) {
       this.#context.log.debug('no block was built; it is tried again', { height, error: messageOf(error) });

@@ -1,6 +1,6 @@
 import { sameBytes, toHex } from '@it-chain/contracts';
 import { blockDigest } from './justification.js';
-import { isVoteMessage, type ConsensusMessage, type SignedVote, type Status } from './messages.js';
+import { isVoteMessage, type ConsensusMessage, type SignedVote, type Status, type VoteMessage } from './messages.js';
 import { requestCheck } from './vote.js';
 import { otherValidators, ownKey } from './rounds.js';
 import { isValidator, type HeldMessage, type Hex, type Turn } from './state.js';
@@ -147,8 +147,11 @@ export function onStatusTimer(turn: Turn): void {
   if (state.tip === undefined) return;
   for (const [key, peer] of state.connected) sendStatus(turn, key, peer);
   state.statusAttempt += 1;
-  // A build that failed is asked for again.
-  if (state.at.building !== undefined && state.at.built === undefined) state.at.building = undefined;
+  // A build that failed is asked for again; one that takes long is waited for.
+  if (state.at.buildFailed) {
+    state.at.building = undefined;
+    state.at.buildFailed = false;
+  }
   const ahead = [...state.peers].filter(([key, view]) => view.height >= state.height && state.connected.has(key));
   if (state.statusAttempt > PATIENCE) {
     for (const [key, view] of ahead.slice(0, 3)) {
@@ -199,19 +202,58 @@ export function onRebroadcastTimer(turn: Turn): void {
 export function resend(turn: Turn): void {
   const { state, out } = turn;
   const { at } = state;
-  for (const type of ['round-change', 'proposal', 'prepare', 'commit'] as const) {
-    let latest: { round: number; content: ConsensusMessage } | undefined;
-    for (const { record } of at.own.values()) {
-      if (record?.message.kind !== type) continue;
-      const { round } = record.message.vote;
-      if (latest === undefined || round > latest.round) latest = { round, content: record.message };
-    }
-    if (latest === undefined) continue;
-    const prepared = at.prepares.get(latest.round);
-    const to = otherValidators(state).filter((key) => type !== 'proposal' || prepared?.has(toHex(key)) !== true);
-    if (to.length > 0) out.push({ type: 'send', to, content: latest.content, attempt: at.attempt });
+  for (const content of latestOwn(turn)) {
+    const prepared = at.prepares.get(content.vote.round);
+    const to = otherValidators(state).filter(
+      (key) => content.kind !== 'proposal' || prepared?.has(toHex(key)) !== true,
+    );
+    if (to.length > 0 && isDue(turn, content)) out.push({ type: 'send', to, content, attempt: at.attempt });
   }
 }
+
+/** Sends a validator whose session has just opened what it may have missed: what carries a block goes out rarely else. */
+export function resendTo(turn: Turn, peer: Uint8Array): void {
+  const { state, out } = turn;
+  const { at } = state;
+  const key = toHex(peer);
+  if (at.deciding !== undefined || !state.members.index.has(key)) return;
+  for (const content of latestOwn(turn)) {
+    if (!carriesBlock(content)) continue;
+    if (content.kind === 'proposal' && at.prepares.get(content.vote.round)?.has(key) === true) continue;
+    out.push({ type: 'send', to: [peer], content, attempt: at.attempt });
+  }
+}
+
+/** The latest signed message of each kind. */
+function latestOwn(turn: Turn): VoteMessage[] {
+  const latest: VoteMessage[] = [];
+  for (const type of ['round-change', 'proposal', 'prepare', 'commit'] as const) {
+    let found: VoteMessage | undefined;
+    for (const { record } of turn.state.at.own.values()) {
+      if (record?.message.kind !== type) continue;
+      if (found === undefined || record.message.vote.round > found.vote.round) found = record.message;
+    }
+    if (found !== undefined) latest.push(found);
+  }
+  return latest;
+}
+
+/**
+ * Votes go out with every rebroadcast. What carries a block goes out after 1, 2, 4, 8 of them and then every
+ * MAX_HEAVY_GAP: where nodes or links are slow because of too much work, sending megabytes four times a second would make
+ * them slower still, and they would never come out of it.
+ */
+function isDue({ state: { at } }: Turn, content: VoteMessage): boolean {
+  if (!carriesBlock(content)) return true;
+  const key = ownKey(content.kind, content.vote.round);
+  const since = at.heavySince.get(key) ?? at.attempt - 1;
+  at.heavySince.set(key, since);
+  const tries = at.attempt - since;
+  return tries % MAX_HEAVY_GAP === 0 || (tries & (tries - 1)) === 0;
+}
+
+/** Rebroadcasts between two times that a message with a block is sent. */
+const MAX_HEAVY_GAP = 16;
 
 /** The height that a message is about; undefined for those without one. */
 export function heightOf(content: ConsensusMessage): number | undefined {

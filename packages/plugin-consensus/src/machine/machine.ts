@@ -10,6 +10,7 @@ import {
   onWant,
   rememberVote,
   resend,
+  resendTo,
   seenRound,
   sendStatus,
   tellLearners,
@@ -133,6 +134,7 @@ function onConnected(turn: Turn, peer: Uint8Array): void {
   if (key === state.selfKey || (!state.connected.has(key) && state.connected.size >= state.options.maxPeers)) return;
   state.connected.set(key, peer);
   sendStatus(turn, key, peer);
+  resendTo(turn, peer);
 }
 
 /** The guard has seen another vote of this kind: this one stays unsaid. A leader that cannot propose makes room at once. */

@@ -75,6 +75,7 @@ function requestBlock(turn: Turn, round: number): void {
   const { state, out } = turn;
   if (state.at.building === round) return;
   state.at.building = round;
+  state.at.buildFailed = false;
   out.push({ type: 'build', height: state.height, round });
 }
 
@@ -106,6 +107,7 @@ export function onBuilt(
   if (built.height !== state.height || at.building !== built.round) return;
   if (built.block === undefined || built.digest === undefined) {
     // Forgotten on the next STATUS tick, so that a failing chain is asked again, but not at once.
+    at.buildFailed = true;
     return;
   }
   at.building = undefined;

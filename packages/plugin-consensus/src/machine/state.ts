@@ -90,6 +90,8 @@ export interface HeightState {
   accused: Set<string>;
   built: { readonly round: number; readonly block: Block; readonly digest: Uint8Array } | undefined;
   building: number | undefined;
+  /** The last build gave no block. */
+  buildFailed: boolean;
   /** Digest under `decide`. */
   deciding: Hex | undefined;
   /** A valid message of this height was seen, so others have work. */
@@ -99,6 +101,8 @@ export interface HeightState {
   rebroadcasting: boolean;
   /** Rebroadcasts so far. */
   attempt: number;
+  /** By `<type>/<round>`: the attempt before the first rebroadcast of an own message that carries a block. */
+  heavySince: Map<string, number>;
   /** Digests asked for by WANT since the last rebroadcast. */
   wanted: Set<Hex>;
 }
@@ -158,11 +162,13 @@ export function emptyHeight(): HeightState {
     accused: new Set(),
     built: undefined,
     building: undefined,
+    buildFailed: false,
     deciding: undefined,
     touched: false,
     armed: false,
     rebroadcasting: false,
     attempt: 0,
+    heavySince: new Map(),
     wanted: new Set(),
   };
 }

@@ -123,6 +123,33 @@ describe('REBROADCAST', () => {
     ]);
   });
 
+  it('sends what carries a block more and more rarely, votes every time: work that is too much must not grow', () => {
+    const bench = new Bench(0, 4);
+    bench.work();
+    bench.built(0, bench.block(0));
+    const proposals: number[] = [];
+    const prepares: number[] = [];
+    for (let tick = 1; tick <= 50; tick += 1) {
+      const sent = only(bench.input({ type: 'timeout', timer: 'rebroadcast', height: 1, round: 0 }), 'send');
+      if (sent.some(({ content }) => content.kind === 'proposal')) proposals.push(tick);
+      if (sent.some(({ content }) => content.kind === 'prepare')) prepares.push(tick);
+    }
+    expect(proposals).to.deep.equal([1, 2, 4, 8, 16, 32, 48]);
+    expect(prepares).to.have.length(50);
+  });
+
+  it('sends a validator that connects the block at once, unless it has answered', () => {
+    const bench = new Bench(0, 4);
+    bench.work();
+    bench.built(0, bench.block(0));
+    bench.vote(2, 'prepare', 0, bench.block(0));
+    const proposalsTo = (index: number): number =>
+      only(bench.input({ type: 'connected', peer: keyOf(index) }), 'send').filter(
+        ({ content }) => content.kind === 'proposal',
+      ).length;
+    expect([1, 2, 3, 9].map(proposalsTo)).to.deep.equal([1, 0, 1, 0]);
+  });
+
   it('stops with the decision', () => {
     const bench = new Bench(0, 1);
     bench.work();

@@ -57,6 +57,17 @@ describe('R1: the leader of round 0 proposes a block of its own', () => {
     expect(only(effects, 'build')).to.have.length(1);
   });
 
+  it('R1: a build that takes long is waited for: asking again would make it take longer', () => {
+    const bench = new Bench(0, 4);
+    bench.work();
+    for (let tick = 0; tick < 20; tick += 1) {
+      const effects = bench.input({ type: 'timeout', timer: 'status', height: 1, round: 0 });
+      expect(only(effects, 'build')).to.have.length(0);
+    }
+    bench.built(0, bench.block(0));
+    expect(bench.said).to.include('proposal/0');
+  });
+
   it('R1: an uncertified root, and a change of members on its way, are work', () => {
     const tip = genesisTip(4);
     expect(only(new Bench(0, 4, {}, { tip: { ...tip, rootCertified: false } }).effects, 'build')).to.have.length(1);
