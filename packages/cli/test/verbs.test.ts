@@ -2,7 +2,7 @@ import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { generateKeyPairSync } from 'node:crypto';
-import { toHex } from '@it-chain/contracts';
+import { equivocation, toHex } from '@it-chain/contracts';
 import { FakeNode } from '@it-chain/testkit';
 import { expect } from 'chai';
 import { run, type RunOptions } from './run.js';
@@ -118,6 +118,111 @@ describe('verbs that ask a node', () => {
     expect(gone.err.split('\n').map((line) => line.slice(0, 6))).to.deep.equal(['error:', 'why:  ', 'try:  ', '']);
     expect(await asJson(`disconnect ${node.nodeId}`)).to.deep.equal({ nodeId: node.nodeId, connected: false });
     expect((await asJson('leave'))['transaction']).to.match(/^[0-9a-f]{64}$/);
+  });
+
+  it('members: list, propose, vote, evict, evidence', async () => {
+    node.found();
+    const stranger = new Uint8Array(32).fill(7);
+    const submitted = (json: Record<string, unknown>) => node.pool.get(String(json['id']))?.value.membership;
+    const list = await asJson('members list');
+    expect(list).to.deep.include({ admission: 'open', growth: 'skip-two', quorum: 1, tolerated: 0, proposals: [] });
+    expect(list['members']).to.have.length(1);
+
+    const admitted = await asJson(`members propose admit ${toHex(stranger)} --name joiner`);
+    expect(submitted(admitted)?.propose).to.deep.equal({
+      action: { admit: { publicKey: stranger, name: 'joiner' } },
+      approve: true,
+    });
+    const policy = await asJson(`members propose policy --admission vote --allow ${toHex(stranger)} --no-approve`);
+    expect(submitted(policy)?.propose).to.deep.equal({
+      action: { policy: { admission: 'vote', allow: [stranger], disallow: [] } },
+      approve: false,
+    });
+    for (const wrong of ['propose nothing', 'propose admit', 'propose admit nobody', 'propose policy --growth wild']) {
+      expect((await ask(`members ${wrong}`)).code, wrong).to.equal(2);
+    }
+
+    const id = new Uint8Array(32).fill(0xab);
+    const action = { admit: { publicKey: stranger, name: 'joiner' } };
+    const proposal = { id, proposer: node.keys.publicKey, action, expiresAt: 10, votes: [] };
+    const third = new Uint8Array(32).fill(3);
+    const others = [1, 2, 3].map((sequence) => ({ publicKey: new Uint8Array(32).fill(sequence), sequence }));
+    node.system = {
+      ...node.system,
+      validators: [...node.system.validators, ...others],
+      proposals: [proposal],
+      evicted: [{ publicKey: stranger, height: 5, reason: 'was gone', readmitted: 0 }],
+    };
+    expect(submitted(await asJson('members vote abab'))?.vote).to.deep.equal({ proposal: id, approve: true });
+    expect(submitted(await asJson('members vote ABABAB --reject'))?.vote?.approve).to.equal(false);
+    expect((await ask('members vote cdcd')).code).to.equal(2);
+    expect((await ask('members vote ab')).code).to.equal(2);
+    const human = (await ask('members list')).out;
+    expect(human).to.match(/quorum +3 of 4 validators/);
+    expect(human).to.match(/abababababab +admit .* "joiner" +0 of 3/);
+    expect(human).to.include('was gone');
+
+    // Without evidence by a vote, with it at once; either way it is said what that costs.
+    const voted = await ask(`members evict ${toHex(third)} --reason dead --json`);
+    expect(voted.err).to.match(/^warning: .* 3 validators are left, of which 0 instead of 1 may be Byzantine\n$/);
+    expect(submitted(voted.json[0]!)?.propose?.action.evict?.reason).to.equal('dead');
+    const half = (byte: number) => ({ digest: new Uint8Array(32).fill(byte), signature: new Uint8Array(64) });
+    const evidence = equivocation({ publicKey: third, type: 'prepare', height: 3, round: 1 }, half(2), half(1));
+    expect((await ask('members evidence')).out).to.equal('none\n');
+    node.evidence = [{ evidence, seen: 1_700_000_000_000 }];
+    expect(submitted(await asJson(`members evict ${toHex(third)}`))?.accuse).to.deep.equal({ evidence });
+    const byVote = await asJson(`members evict ${toHex(third)} --by-vote`);
+    expect(submitted(byVote)?.propose?.action.evict?.publicKey).to.deep.equal(third);
+    const shown = (await asJson('members evidence')) as unknown as Record<string, unknown>[];
+    expect(shown[0]).to.include({ type: 'prepare', height: 3, round: 1, publicKey: toHex(third) });
+    expect((await ask('members evidence')).out).to.match(/prepare +3 +1 +2023/);
+  });
+
+  it('consensus: a stall in one screen', async () => {
+    expect(await asJson('consensus')).to.include({ height: 0, leader: null });
+    node.found();
+    expect(await asJson('consensus')).to.include({ height: 1, round: 0, leader: node.nodeId, quorum: 1, present: 1 });
+    const now = Date.now();
+    const view = (byte: number, missing: number) => ({
+      publicKey: new Uint8Array(32).fill(byte),
+      height: 4,
+      round: 1,
+      seen: 0,
+      present: missing === 0,
+      missingSince: missing,
+    });
+    node.consensus = {
+      height: 5,
+      round: 2,
+      leader: node.keys.publicKey,
+      quorum: 3,
+      validator: true,
+      views: [
+        { publicKey: node.keys.publicKey, height: 5, round: 2, seen: 0, present: true, missingSince: 0 },
+        view(1, 0),
+        view(2, now - 7_500_000),
+        view(3, now - 90_000),
+      ],
+      waiting: 'height 5 needs 3 of 4 validators',
+      since: now - 100_000,
+      working: true,
+      complaint: 'this node asks for another leader',
+    };
+    const json = await asJson('consensus');
+    expect(json).to.include({ height: 5, round: 2, validators: 4, quorum: 3, present: 2, tolerated: 1 });
+    const { out } = await ask('consensus');
+    for (const part of [
+      'round 2, open for 1 min 40 s',
+      'no quorum: nothing can be decided',
+      '3 of 4 validators decide, 2 are present',
+      'missing for 2 h 5 min, since ',
+      'missing for 1 min 30 s, since ',
+      'height 5 needs 3 of 4 validators',
+      'asks for another leader',
+    ]) {
+      expect(out).to.include(part);
+    }
+    expect(out.split('\n').length).to.be.lessThan(24);
   });
 
   it('tx send, get, wait, prove', async () => {

@@ -6,11 +6,15 @@ import {
   signTransaction,
   toHex,
   type BlockReply,
+  type ConsensusReply,
   type DecodedTransaction,
+  type EquivocationEvidence,
   type EventReply,
   type Infer,
   type KeyPair,
   type LeaderReply,
+  type MemberAction,
+  type MembersReply,
   type PeerReply,
   type QueryStateReply,
   type StatusReply,
@@ -75,6 +79,33 @@ export class Client {
   /** The validators of a height up to the tip plus 2; 0 = the next height. */
   validators(height = 0, options?: CallOptions): Promise<ValidatorsReply> {
     return this.#connection.unary('getValidators', { height }, options);
+  }
+  /** Members, membership policy, proposals and evicted keys. */
+  members(options?: CallOptions): Promise<MembersReply> {
+    return this.#connection.unary('getMembers', {}, options);
+  }
+  /** How the validators stand at the open height, and why nothing is decided. */
+  consensus(options?: CallOptions): Promise<ConsensusReply> {
+    return this.#connection.unary('getConsensus', {}, options);
+  }
+  /** Proofs of equivocation that the node has kept, the latest first. */
+  evidence(options?: CallOptions): Promise<ReplyOf<'getEvidence'>['entries']> {
+    return this.#connection.unary('getEvidence', {}, options).then(({ entries }) => entries);
+  }
+  /** Puts an action to the vote of the validators; `approve` is also the vote of the node. Admin. @throws ERR_TX_REFUSED */
+  propose(
+    action: MemberAction,
+    options: CallOptions & { readonly approve?: boolean } = {},
+  ): Promise<TransactionStatus> {
+    return this.#connection.unary('proposeChange', { action, approve: options.approve ?? true }, options);
+  }
+  /** Lets the node vote on a proposal. Admin. @throws ERR_TX_REFUSED */
+  vote(proposal: Uint8Array, approve: boolean, options?: CallOptions): Promise<TransactionStatus> {
+    return this.#connection.unary('voteOnProposal', { proposal, approve }, options);
+  }
+  /** Lets the node submit evidence, which evicts without a vote. Admin. @throws ERR_TX_REFUSED */
+  accuse(evidence: EquivocationEvidence, options?: CallOptions): Promise<TransactionStatus> {
+    return this.#connection.unary('accuseMember', { evidence }, options);
   }
   genesis(options?: CallOptions): Promise<ReplyOf<'getGenesis'>> {
     return this.#connection.unary('getGenesis', {}, options);

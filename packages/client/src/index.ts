@@ -25,3 +25,13 @@ export {
   type TransactionJson,
   type ValidatorsJson,
 } from './json.js';
+export {
+  actionJson,
+  consensusJson,
+  evidenceJson,
+  membersJson,
+  type ActionJson,
+  type ConsensusJson,
+  type EvidenceJson,
+  type MembersJson,
+} from './members-json.js';

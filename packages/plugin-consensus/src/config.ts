@@ -32,6 +32,20 @@ export const ConsensusConfig = z
       })
       .prefault({})
       .describe('How learners become validators'),
+    complaint: z
+      .strictObject({
+        enabled: z
+          .boolean()
+          .default(true)
+          .describe('Ask for another leader where this one leaves transactions out, or is always late or slow'),
+        waitMs: ms(10_000).describe('How long a transaction waits before its being left out is a reason'),
+        blocks: count(3).describe('Blocks less than half full that must have left it out'),
+        lateHeights: count(3).describe('Heights in a row of one leader that needed a round above 0'),
+        slowHeights: count(10).describe('Heights in a row of one leader that took more than T0/2 with work'),
+        maxInRow: count(10).describe('Complaints in a row that nobody joined, before the counting starts again'),
+      })
+      .prefault({})
+      .describe('When this node complains about a leader whose rounds do not fail'),
     limits: z
       .strictObject({
         roundWindow: count(10).describe('Rounds above the present one for which messages are kept'),
@@ -43,6 +57,14 @@ export const ConsensusConfig = z
         verifiedCache: count(20_000).describe('Verified signatures that are remembered'),
         maxStrikes: count(5).describe('Invalid messages of one peer before its session is closed'),
         banMs: ms(60_000).describe('How long nothing is taken from such a peer'),
+        maxEvidence: z
+          .number()
+          .int()
+          .min(1)
+          .max(1_000)
+          .default(400)
+          .describe('Proofs of equivocation that are kept; the oldest go'),
+        maxEvidenceEach: count(4).describe('Proofs that are kept of one validator'),
         syncBlocks: z.number().int().min(1).max(500).default(500).describe('Blocks asked for at a time when syncing'),
       })
       .prefault({})

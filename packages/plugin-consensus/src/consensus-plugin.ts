@@ -28,7 +28,10 @@ export const consensusPlugin = definePlugin({
       transport: context.use(Transport),
       txpool: context.use(TxPool),
     });
-    context.serve(Consensus, { status: () => Promise.resolve(driver.status()) });
+    context.serve(Consensus, {
+      status: () => Promise.resolve(driver.status()),
+      evidence: () => Promise.resolve(driver.evidence()),
+    });
     context.on(Transport.events.received, (message) => driver.onMessage(message));
     context.on(Transport.events.connected, ({ nodeId, publicKey }) => driver.onConnected(nodeId, publicKey));
     context.on(Transport.events.disconnected, ({ nodeId }) => driver.onDisconnected(nodeId));

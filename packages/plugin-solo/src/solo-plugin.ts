@@ -17,7 +17,11 @@ export const soloPlugin = definePlugin({
       storage: context.use(Storage),
       txpool: context.use(TxPool),
     });
-    context.serve(Consensus, { status: () => Promise.resolve(solo.status()) });
+    context.serve(Consensus, {
+      status: () => Promise.resolve(solo.status()),
+      // Nobody votes here, so nobody votes twice.
+      evidence: () => Promise.resolve({ entries: [] }),
+    });
     context.on(TxPool.events.accepted, () => solo.accepted());
     context.on(P2p.events.founded, () => solo.look());
     return { start: () => solo.start(), stop: () => solo.stop() };

@@ -26,10 +26,14 @@ export function joinCommand(program: Command, cli: Cli): void {
         printer.status(`joining ${address} ...`);
         const reply = await client.join(address);
         const transaction = reply.transaction.length === 0 ? null : toHex(reply.transaction);
-        printer.result({ nodeId: reply.nodeId, network: toHex(reply.network), transaction }, () =>
+        const { voted } = reply;
+        const asked = voted
+          ? `the validators vote on it: it-chain members vote ${transaction ?? ''}`
+          : `admitted by transaction ${transaction ?? ''}`;
+        printer.result({ nodeId: reply.nodeId, network: toHex(reply.network), transaction, voted }, () =>
           [
             `joined network ${toHex(reply.network)} through ${reply.nodeId}`,
-            transaction === null ? 'this node was a member already' : `admitted by transaction ${transaction}`,
+            transaction === null ? 'this node was a member already' : asked,
           ].join('\n'),
         );
       }),

@@ -12,6 +12,8 @@ import {
   type Infer,
 } from '../schema/index.js';
 import { CertifiedBlock } from '../data/block.js';
+import { MemberAction } from '../data/membership.js';
+import { EvictedMember, MembershipPolicy } from '../data/system-state.js';
 import { ValidatorSet } from '../data/validator-set.js';
 import { Receipt } from '../data/transaction.js';
 import { MEMBER_ROLES } from '../roles/p2p.js';
@@ -165,6 +167,93 @@ export const JoinReply = message('JoinReply', {
 export const DisconnectPeerRequest = message('DisconnectPeerRequest', { nodeId: string(1, { maxLength: 64 }) });
 export const Done = message('Done', {});
 export const LeaveReply = message('LeaveReply', { transaction: bytes(1, { length: 32 }) });
+/** A member as clients see it. */
+export const MemberReply = message('MemberReply', {
+  nodeId: string(1),
+  publicKey: bytes(2, { length: 32 }),
+  /** Empty where neither the chain nor the peer table has it. */
+  name: string(3),
+  /** `validator` from the height on at which it votes; until then it is a `learner`. */
+  role: choice(4, 'MemberRole', MEMBER_ROLES),
+  /** Grows with every join. */
+  sequence: uint64(5),
+  /** This node has a session to it, or is it. */
+  connected: bool(6),
+});
+/** A proposal with its votes, by node id. */
+export const ProposalReply = message('ProposalReply', {
+  id: bytes(1, { length: 32 }),
+  proposer: string(2),
+  action: nested(3, MemberAction),
+  /** The last height at which it may be voted on. */
+  expiresAt: uint64(4),
+  approvals: repeated(string(5)),
+  rejections: repeated(string(6)),
+});
+export type ProposalReply = Infer<typeof ProposalReply>;
+export const MembersReply = message('MembersReply', {
+  /** Height of the tip. */
+  height: uint64(1),
+  /** The validators of the last scheduled set first, then the learners, each in the order of joining. */
+  members: repeated(nested(2, MemberReply)),
+  /** Approvals that do what is proposed: of the last scheduled set, as are the next two. */
+  quorum: uint32(3),
+  validators: uint32(4),
+  /** Byzantine validators tolerated. */
+  tolerated: uint32(5),
+  policy: nested(6, MembershipPolicy),
+  minValidators: uint32(7),
+  /** Heights after which the lead moves on; 0 = when it fails. */
+  leaderTerm: uint32(8),
+  proposals: repeated(nested(9, ProposalReply)),
+  evicted: repeated(nested(10, EvictedMember)),
+});
+export type MembersReply = Infer<typeof MembersReply>;
+
+/** A validator in the agreement on the open height. */
+export const ConsensusView = message('ConsensusView', {
+  nodeId: string(1),
+  name: string(2),
+  publicKey: bytes(3, { length: 32 }),
+  self: bool(4),
+  /** It is this node, or this node has a session to it. */
+  present: bool(5),
+  /** ms since the epoch: since when it is missing, 0 where it is not. */
+  missingSince: uint64(6),
+  /** Height and round of its last message. */
+  height: uint64(7),
+  round: uint32(8),
+  /** ms since the epoch of its last message, 0 = never. */
+  seen: uint64(9),
+});
+export const ConsensusReply = message('ConsensusReply', {
+  /** The height that is open; 0 before founding. */
+  height: uint64(1),
+  round: uint32(2),
+  /** Node id, or empty. */
+  leader: string(3),
+  /** Validators of the open height, how many of them decide, and how many are present. */
+  validators: uint32(4),
+  quorum: uint32(5),
+  present: uint32(6),
+  /** Byzantine validators tolerated. */
+  tolerated: uint32(7),
+  /** This node is one of the validators. */
+  validator: bool(8),
+  views: repeated(nested(9, ConsensusView)),
+  /** Why nothing is decided, in one sentence; empty when idle or moving. */
+  waiting: string(10),
+  /** There is something to decide. */
+  working: bool(11),
+  /** ms since the epoch: when this height was entered, 0 = not known. */
+  since: uint64(12),
+  /** Why this node asks for another leader, or empty. */
+  complaint: string(13),
+  /** Proofs of equivocation that this node has kept. */
+  evidence: uint32(14),
+});
+export type ConsensusReply = Infer<typeof ConsensusReply>;
+
 export const FollowEventsRequest = message('FollowEventsRequest', {
   /** Event names such as `block.committed`; empty = all. */ names: repeated(string(1, { maxLength: 128 }), {
     maxItems: 100,

@@ -1,4 +1,6 @@
+import { MemberAccuse, MemberPropose, MemberVote } from '../data/membership.js';
 import { TransactionProof } from '../roles/chain.js';
+import { KeptEvidenceList } from '../roles/consensus.js';
 import * as m from './messages.js';
 import { defineService, method } from './service.js';
 
@@ -67,6 +69,35 @@ export const NodeService = defineService('itchain.v1', 'Node', {
     doc: 'Submits the membership transaction by which this node leaves.',
     in: m.Done,
     out: m.LeaveReply,
+    admin: true,
+  }),
+  getMembers: method({
+    doc: 'Members, membership policy, what is voted on and who was evicted.',
+    in: m.Done,
+    out: m.MembersReply,
+  }),
+  getConsensus: method({
+    doc: 'The open height: who votes, who is missing and since when, and why nothing is decided.',
+    in: m.Done,
+    out: m.ConsensusReply,
+  }),
+  getEvidence: method({ doc: 'Proofs of equivocation that this node has kept.', in: m.Done, out: KeptEvidenceList }),
+  proposeChange: method({
+    doc: 'Puts an admission, an eviction or a change of the policy to the vote, signed by this node.',
+    in: MemberPropose,
+    out: m.TransactionStatus,
+    admin: true,
+  }),
+  voteOnProposal: method({
+    doc: 'Votes on a proposal, signed by this node.',
+    in: MemberVote,
+    out: m.TransactionStatus,
+    admin: true,
+  }),
+  accuseMember: method({
+    doc: 'Submits evidence that evicts a validator without a vote, signed by this node.',
+    in: MemberAccuse,
+    out: m.TransactionStatus,
     admin: true,
   }),
 });

@@ -1,4 +1,16 @@
-import { bool, bytes, message, nested, repeated, string, uint32, uint64, type Infer } from '../schema/index.js';
+import {
+  bool,
+  bytes,
+  message,
+  nested,
+  optional,
+  repeated,
+  string,
+  uint32,
+  uint64,
+  type Infer,
+} from '../schema/index.js';
+import { EquivocationEvidence } from '../data/evidence.js';
 import { defineRole, event, query, type Served } from '../plugin/role.js';
 import { Nothing } from './common.js';
 
@@ -10,6 +22,10 @@ export const ValidatorView = message('ValidatorView', {
   round: uint32(3),
   /** ms since the epoch of its last message, 0 = never. */
   seen: uint64(4),
+  /** It is this node, or has a session to it. */
+  present: optional(bool(5)),
+  /** ms since the epoch: since when it has no session, 0 where it has one. */
+  missingSince: optional(uint64(6)),
 });
 export const ConsensusStatus = message('ConsensusStatus', {
   /** The height that is open. */
@@ -23,6 +39,12 @@ export const ConsensusStatus = message('ConsensusStatus', {
   views: repeated(nested(6, ValidatorView)),
   /** Why nothing is decided, in one sentence; empty when idle or moving. */
   waiting: string(7, { maxLength: 512 }),
+  /** ms since the epoch: when this height was entered. */
+  since: optional(uint64(8)),
+  /** There is something to decide. */
+  working: optional(bool(9)),
+  /** Why this node asks for another leader at this height, in one sentence; empty where it does not. */
+  complaint: optional(string(10, { maxLength: 512 })),
 });
 export type ConsensusStatus = Infer<typeof ConsensusStatus>;
 export const RoundChanged = message('RoundChanged', {
@@ -39,6 +61,17 @@ export const Evidence = message('Evidence', {
   first: bytes(5),
   second: bytes(6),
 });
+/** A proof that a validator signed two votes that exclude each other. */
+export const KeptEvidence = message('KeptEvidence', {
+  evidence: nested(1, EquivocationEvidence),
+  /** ms since the epoch: when this node saw it. */
+  seen: uint64(2),
+});
+/** The latest first. */
+export const KeptEvidenceList = message('KeptEvidenceList', {
+  entries: repeated(nested(1, KeptEvidence), { maxItems: 1_000 }),
+});
+export type KeptEvidenceList = Infer<typeof KeptEvidenceList>;
 
 /** Agreement on the next block. */
 export const Consensus = defineRole('consensus', 1, {
@@ -56,6 +89,12 @@ export const Consensus = defineRole('consensus', 1, {
       doc: 'Height, round, leader and what is waited for.',
       in: Nothing,
       out: ConsensusStatus,
+    }),
+    evidence: query({
+      name: 'evidence.list',
+      doc: 'The proofs of equivocation that this node has kept.',
+      in: Nothing,
+      out: KeptEvidenceList,
     }),
   },
   events: {

@@ -2,6 +2,7 @@ import {
   Consensus,
   Genesis,
   PEER_KINDS,
+  equivocation,
   failure,
   fromHex,
   hasCode,
@@ -13,6 +14,7 @@ import {
   type Cancel,
   type ChainTip,
   type ConsensusStatus,
+  type KeptEvidenceList,
   type PeerMessage,
   type PluginContext,
 } from '@it-chain/contracts';
@@ -48,6 +50,8 @@ export class ConsensusDriver {
   #pollTimer: Cancel | undefined;
   #retry: Cancel | undefined;
   #silent = false;
+  /** The height that is open, and since when, in ms since the epoch. */
+  #entered = { height: 0, at: 0 };
   #session: Session | undefined;
   #opening = false;
   #openAgain = false;
@@ -84,7 +88,7 @@ export class ConsensusDriver {
       const waiting = 'this node belongs to no network yet';
       return { height: 0, round: 0, leader: new Uint8Array(0), quorum: 0, validator: false, views: [], waiting };
     }
-    const { height, round, leader, quorum, validator, views, waiting } = explain(session.state);
+    const { height, round, leader, quorum, validator, views, waiting, working } = explain(session.state);
     return {
       height,
       round,
@@ -96,9 +100,33 @@ export class ConsensusDriver {
         height: view.height,
         round: view.round,
         seen: this.#seen.get(view.key) ?? 0,
+        present: view.present,
+        missingSince: view.present ? 0 : this.#missingSince(view.key),
       })),
       waiting: waiting.slice(0, 512),
+      since: this.#entered.at,
+      working,
+      complaint: session.watch.describe(height).slice(0, 512),
     };
+  }
+
+  /** `consensus.evidence`. */
+  evidence(): KeptEvidenceList {
+    return { entries: this.#session?.evidence.list() ?? [] };
+  }
+
+  /** When a validator without a session was first seen to have none, in ms since the epoch. */
+  #missingSince(key: string): number {
+    const { clock } = this.#context;
+    const since = this.#down.get(key);
+    return since === undefined ? clock.now() : Math.round(clock.now() - (clock.monotonic() - since));
+  }
+
+  /** Notes when a height was entered. */
+  #noteHeight({ state }: Session): void {
+    if (state.height !== this.#entered.height) {
+      this.#entered = { height: state.height, at: this.#context.clock.now() };
+    }
   }
 
   // ---- what happens on the node
@@ -187,7 +215,9 @@ export class ConsensusDriver {
       onTip: () => this.#tellWork(),
     });
     const silentUntil = log.highest > tip.height + 1 && !this.#config.acceptDoubleSignRisk ? log.highest : 0;
+    const { evidence } = this.#session;
     this.#input({ type: 'start', tip, records: log.records, silentUntil });
+    this.#try('read evidence', () => evidence.load());
     await this.#lookAtSessions();
     this.#tellWork();
   }
@@ -221,6 +251,10 @@ export class ConsensusDriver {
   #input(input: Input, session = this.#session): void {
     if (session === undefined || session.closed) return;
     for (const effect of step(session.state, input)) this.#apply(session, effect);
+    this.#noteHeight(session);
+    if (session.watch.onStep(session.state)) {
+      this.#input({ type: 'complain', height: session.state.height }, session);
+    }
     const silent = isSilent(session.state);
     if (silent !== this.#silent) this.#tellSilence(session, silent);
   }
@@ -264,10 +298,11 @@ export class ConsensusDriver {
         break;
       case 'decide':
         this.#countDecision(effect.certificate.round);
+        session.watch.onDecided(effect);
         this.#try('commit a block', () => session.ledger.commit(effect));
         break;
       case 'evidence':
-        this.#tellEvidence(effect);
+        this.#tellEvidence(session, effect);
         break;
       case 'sync':
         this.#try('sync', () => session.ledger.exclusive((tip) => session.sync.run(tip)));
@@ -339,7 +374,7 @@ export class ConsensusDriver {
     if (round > 0) metrics.counter('consensus_late_decisions_total', 'Heights that needed a round above 0').add();
   }
 
-  #tellEvidence({ first, second }: Extract<Effect, { type: 'evidence' }>): void {
+  #tellEvidence(session: Session, { first, second }: Extract<Effect, { type: 'evidence' }>): void {
     const { signer: publicKey, height, round, type } = first;
     this.#context.log.warn('a validator signed two votes that exclude each other', {
       peer: nodeIdOf(publicKey),
@@ -350,6 +385,8 @@ export class ConsensusDriver {
     const [a, b] = [first, second].map(({ digest, signature }) => Buffer.concat([digest, signature]));
     const body = { publicKey, height, round, type, first: a ?? new Uint8Array(0), second: b ?? new Uint8Array(0) };
     void this.#context.emit(Consensus.events.evidence, body);
+    const evidence = equivocation({ publicKey, height, round, type }, first, second);
+    this.#try('keep evidence', () => session.evidence.add(evidence, this.#context.clock.now()));
   }
 
   #tellRound(session: Session, { height, round, leader }: Extract<Effect, { type: 'round' }>): void {
@@ -429,7 +466,8 @@ export class ConsensusDriver {
     const session = this.#session;
     if (session === undefined) return;
     this.#try('look at the pool', async () => {
-      const pooled = await session.ledger.hasPooled();
+      const { pooled, oldest } = await session.ledger.pool();
+      session.watch.onPool(oldest);
       const leaderDown = this.#isLeaderDown(session);
       const { work } = session.state;
       if (work.pooled === pooled && work.leaderDown === leaderDown) return;

@@ -128,11 +128,10 @@ export class Ledger {
     this.#stuck = false;
   }
 
-  /** True where transactions wait that a block may take. */
-  async hasPooled(): Promise<boolean> {
-    if (this.#stuck) return false;
-    const { count } = await this.#with.txpool.status({});
-    return count > 0;
+  /** Whether transactions wait that a block may take, and when the one that has waited longest came (0 = none). */
+  async pool(): Promise<{ readonly pooled: boolean; readonly oldest: number }> {
+    const { count, oldest } = await this.#with.txpool.status({});
+    return { pooled: count > 0 && !this.#stuck, oldest };
   }
 }
 

@@ -16,7 +16,9 @@ import type { Input, TimerName } from '../machine/interface.js';
 import { signedBytes, type ConsensusMessage } from '../machine/messages.js';
 import { createState, type State } from '../machine/state.js';
 import { BlockSync } from './block-sync.js';
+import { EvidenceStore } from './evidence-store.js';
 import { Inbox, type VerifiedMessage } from './inbox.js';
+import { LeaderWatch } from './leader-watch.js';
 import { Ledger } from './ledger.js';
 import { Outbox } from './outbox.js';
 import { Promoter } from './promoter.js';
@@ -42,6 +44,8 @@ export interface Session {
   readonly ledger: Ledger;
   readonly sync: BlockSync;
   readonly promoter: Promoter;
+  readonly watch: LeaderWatch;
+  readonly evidence: EvidenceStore;
   readonly timers: Map<TimerName, Cancel>;
   closed: boolean;
 }
@@ -141,7 +145,25 @@ export function openSession(
     isStopped: () => session.closed,
   });
   const promoter = new Promoter({ ...context.config.promotion, genesis, network }, { context, txpool: roles.txpool });
-  const session: Session = { network, state, inbox, outbox, ledger, sync, promoter, timers: new Map(), closed: false };
+  const watch = new LeaderWatch(
+    { ...context.config.complaint, baseTimeoutMs, genesis },
+    {
+      clock,
+      log,
+      complaints: metrics.counter('consensus_complaints_total', 'Complaints about a leader, by reason', ['reason']),
+    },
+  );
+  const evidence = new EvidenceStore(
+    { network, maxEvidence: limits.maxEvidence, maxEvidenceEach: limits.maxEvidenceEach },
+    {
+      storage: roles.storage,
+      log,
+      kept: metrics.counter('consensus_evidence_total', 'Proofs of equivocation that were stored'),
+    },
+  );
+  const timers = new Map<TimerName, Cancel>();
+  const parts = { network, state, inbox, outbox, ledger, sync, promoter, watch, evidence };
+  const session: Session = { ...parts, timers, closed: false };
   return session;
 }
 

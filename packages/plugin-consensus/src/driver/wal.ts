@@ -147,8 +147,10 @@ export class VoteLog {
   }
 
   async #highest(): Promise<number> {
-    const empty = new Uint8Array(0);
-    const page = await this.#storage.range({ namespace: 'wal', from: empty, limit: 1, maxBytes: 0, reverse: true });
+    const from = new Uint8Array(0);
+    // Evidence lies above all heights and is no record of the log.
+    const to = heightKey(Number.MAX_SAFE_INTEGER);
+    const page = await this.#storage.range({ namespace: 'wal', from, to, limit: 1, maxBytes: 0, reverse: true });
     const key = page.entries[0]?.key;
     return key === undefined || key.length < 8 ? 0 : Number(Buffer.from(key).readBigUInt64BE(0));
   }

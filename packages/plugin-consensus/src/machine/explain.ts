@@ -11,9 +11,20 @@ export interface Explanation {
   readonly quorum: number;
   readonly validator: boolean;
   /** Public keys, hex, with height and round of what was last seen of each. */
-  readonly views: readonly { readonly key: Hex; readonly height: number; readonly round: number }[];
+  readonly views: readonly ExplainedValidator[];
   /** Why nothing is decided, in one sentence; empty when idle or moving. */
   readonly waiting: string;
+  /** There is something to decide. */
+  readonly working: boolean;
+}
+
+/** A validator as this node sees it. */
+export interface ExplainedValidator {
+  readonly key: Hex;
+  readonly height: number;
+  readonly round: number;
+  /** It is this node, or has a session to it. */
+  readonly present: boolean;
 }
 
 /** Describes the state for people. */
@@ -25,7 +36,11 @@ export function explain(state: State): Explanation {
     leader: leaderAt(state, round),
     quorum: state.members.q,
     validator: isValidator(state),
-    views: state.members.keys.map((key) => viewOf(state, key)),
+    views: state.members.keys.map((key) => ({
+      ...viewOf(state, key),
+      present: key === state.selfKey || state.connected.has(key),
+    })),
+    working: hasWork(state) || state.at.touched || state.at.round > 0,
     waiting: state.tip === undefined ? 'this node belongs to no network yet' : waiting(state),
   };
 }

@@ -11,8 +11,9 @@ export class Cluster extends ConsensusCluster<ConsensusConfig> {
     config: Record<string, unknown> = {},
     validators = names.length,
     growth: Genesis['growth'] = 'skip-two',
+    leaderTerm = 0,
   ) {
-    super(consensusPlugin, ConsensusConfig.parse(config), names, { validators, growth });
+    super(consensusPlugin, ConsensusConfig.parse(config), names, { validators, growth, leaderTerm });
   }
 }
 

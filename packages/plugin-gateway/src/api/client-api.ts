@@ -11,6 +11,7 @@ import { CallGuard } from './call-guard.js';
 import { Connections, credentialsOf, isLoopbackHost, parseListen } from './connections.js';
 import { blockHandlers } from './handlers/blocks.js';
 import type { ClientApiDependencies } from './handlers/handlers.js';
+import { memberHandlers } from './handlers/members.js';
 import { nodeHandlers } from './handlers/node.js';
 import { transactionHandlers } from './handlers/transactions.js';
 import { describeClientApi } from './reflection.js';
@@ -57,7 +58,12 @@ export async function startClientApi(options: ApiConfig, dependencies: ClientApi
   });
 
   const parts = { options, dependencies };
-  const handlers = { ...transactionHandlers(parts), ...blockHandlers(parts), ...nodeHandlers(parts) };
+  const handlers = {
+    ...transactionHandlers(parts),
+    ...blockHandlers(parts),
+    ...nodeHandlers(parts),
+    ...memberHandlers(parts),
+  };
   const cut = (peer: string): void => {
     context.log.info('a client that does not read was cut off', { peer });
     connections.cut(peer);

@@ -3,7 +3,15 @@ import { connect } from 'node:net';
 import { join } from 'node:path';
 import * as grpc from '@grpc/grpc-js';
 import { loadSync } from '@grpc/proto-loader';
-import { KvOperation, NodeService, signTransaction, toHex, utf8, type TransactionStatus } from '@it-chain/contracts';
+import {
+  KvOperation,
+  NodeService,
+  equivocation,
+  signTransaction,
+  toHex,
+  utf8,
+  type TransactionStatus,
+} from '@it-chain/contracts';
 import { expect } from 'chai';
 import { service as healthService } from 'grpc-health-check';
 import { AdminAccess, ApiConfig, clientApiProto } from '@it-chain/plugin-gateway';
@@ -85,6 +93,54 @@ describe('client API', () => {
         open.node.commit();
       }
       expect(seen).to.deep.equal(['pending', 'committed']);
+    });
+
+    it('proposes, votes and accuses by membership transactions of the node', async () => {
+      open = await openApi({}, false);
+      const publicKey = new Uint8Array(32).fill(7);
+      const action = { admit: { publicKey, name: 'joiner' } };
+      expect((await failureOf(open.call('proposeChange', { action, approve: true }))).code).to.equal(
+        'ERR_NETWORK_UNFOUNDED',
+      );
+      open.node.found();
+      const membershipOf = (id: Uint8Array): unknown => open.node.pool.get(toHex(id))?.value.membership;
+      const proposed = await open.call('proposeChange', { action, approve: true });
+      expect(membershipOf(proposed.id)).to.deep.include({ propose: { action, approve: true } });
+      const voted = await open.call('voteOnProposal', { proposal: proposed.id, approve: false });
+      expect(membershipOf(voted.id)).to.deep.include({ vote: { proposal: proposed.id, approve: false } });
+      const half = (byte: number) => ({
+        digest: new Uint8Array(32).fill(byte),
+        signature: new Uint8Array(64).fill(byte),
+      });
+      const evidence = equivocation({ publicKey, type: 'prepare', height: 3, round: 1 }, half(2), half(1));
+      const accused = await open.call('accuseMember', { evidence });
+      expect(membershipOf(accused.id)).to.deep.include({ accuse: { evidence } });
+      open.node.evidence = [{ evidence, seen: 5 }];
+      expect((await open.call('getEvidence', {})).entries).to.deep.equal([{ evidence, seen: 5 }]);
+      expect(await open.call('getConsensus', {})).to.include({ height: 1, quorum: 1, validators: 1, evidence: 1 });
+    });
+
+    it('shows members with the votes of present validators only', async () => {
+      open = await openApi({}, false);
+      expect((await failureOf(open.call('getMembers', {}))).code).to.equal('ERR_NETWORK_UNFOUNDED');
+      open.node.found();
+      const proposal = {
+        id: new Uint8Array(32).fill(1),
+        proposer: open.node.keys.publicKey,
+        action: { evict: { publicKey: new Uint8Array(32).fill(7), reason: 'gone' } },
+        expiresAt: 10,
+        votes: [
+          { sequence: 0, approve: true },
+          { sequence: 9, approve: true },
+        ],
+      };
+      open.node.system = { ...open.node.system, proposals: [proposal] };
+      const reply = await open.call('getMembers', {});
+      expect(reply.members.map(({ nodeId, role, connected }) => ({ nodeId, role, connected }))).to.deep.equal([
+        { nodeId: open.node.nodeId, role: 'validator', connected: true },
+      ]);
+      expect(reply.proposals[0]).to.deep.include({ approvals: [open.node.nodeId], rejections: [] });
+      expect(reply).to.include({ quorum: 1, validators: 1, tolerated: 0 });
     });
 
     it('leaves by a membership transaction, and refuses to before founding', async () => {

@@ -35,6 +35,8 @@ export interface ConsensusClusterNode<Config = unknown> {
   readonly chain: MemoryChain;
   readonly guard: Map<string, string>;
   readonly pool: Map<string, Uint8Array>;
+  /** When a transaction came into the pool, in ms since the epoch. */
+  readonly arrived: Map<string, number>;
   readonly submitted: Uint8Array[];
   readonly banned: string[];
   running: { start(): Promise<void>; stop(): Promise<void> } | undefined;
@@ -45,6 +47,7 @@ export interface ConsensusClusterOptions {
   /** The first so many nodes are validators of the genesis. */
   readonly validators?: number;
   readonly growth?: Genesis['growth'];
+  readonly leaderTerm?: number;
   /** Seals that make a certificate among `n` validators. */
   readonly quorum?: (n: number) => number;
 }
@@ -76,6 +79,7 @@ export class ConsensusCluster<Config = unknown> {
     this.genesis = {
       ...GENESIS_DEFAULTS,
       growth: options.growth ?? 'skip-two',
+      leaderTerm: options.leaderTerm ?? 0,
       nonce: sha256(utf8('cluster')),
       founder,
       validators: keys.slice(0, options.validators ?? names.length),
@@ -125,6 +129,7 @@ export class ConsensusCluster<Config = unknown> {
     for (const index of indices.length === 0 ? this.nodes.keys() : indices) {
       const node = this.node(index);
       node.pool.set(toHex(transaction), transaction);
+      node.arrived.set(toHex(transaction), this.clock.now());
       if (node.running !== undefined) await node.context.tell(TxPool.events.accepted, { ids: [sha256(transaction)] });
     }
     await settle(20);
@@ -155,7 +160,8 @@ export class ConsensusCluster<Config = unknown> {
       this.clock,
       this.#quorum,
     );
-    return { name, context, storage, chain, pool, guard: new Map(), submitted: [], banned: [], running: undefined };
+    const lists = { guard: new Map<string, string>(), arrived: new Map<string, number>(), submitted: [], banned: [] };
+    return { name, context, storage, chain, pool, ...lists, running: undefined };
   }
 
   #context(node: ConsensusClusterNode<Config>): FakeContext<Config> {
@@ -182,8 +188,11 @@ export class ConsensusCluster<Config = unknown> {
     });
     context.provide(TxPool, {
       ...({} as TxPool),
-      status: () =>
-        Promise.resolve({ count: node.pool.size, bytes: 0, maxCount: 0, maxBytes: 0, oldest: 0, full: false }),
+      status: () => {
+        const [first] = node.pool.keys();
+        const oldest = first === undefined ? 0 : (node.arrived.get(first) ?? 0);
+        return Promise.resolve({ count: node.pool.size, bytes: 0, maxCount: 0, maxBytes: 0, oldest, full: false });
+      },
       submit: ({ transactions }) => {
         node.submitted.push(...transactions);
         return Promise.resolve({

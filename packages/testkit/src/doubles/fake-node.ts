@@ -36,7 +36,9 @@ import {
   type Chain,
   type ChainTip,
   type Consensus,
+  type ConsensusStatus,
   type DecodedTransaction,
+  type KeptEvidenceList,
   type KeyPair,
   type P2p,
   type Peer,
@@ -90,6 +92,10 @@ export class FakeNode {
   maxPool = 1_000;
   /** What is told of the members; a test puts proposals in. Blocks do not change it. */
   system: SystemState;
+  /** What `consensus.status` answers instead of the state of one validator. */
+  consensus: ConsensusStatus | undefined;
+  /** What `evidence.list` answers. */
+  evidence: KeptEvidenceList['entries'] = [];
   /** State queries that are answered as overtaken before one is answered. */
   staleQueries = 0;
   /** Questions to the pool and for ranges of blocks that fail as cut off from the bus before one is answered. */
@@ -129,15 +135,17 @@ export class FakeNode {
       txpool: this.#txpool(),
       p2p: this.#p2p(),
       consensus: {
-        status: async () => ({
-          height: this.height + 1,
-          round: 0,
-          leader: this.founded ? this.keys.publicKey : new Uint8Array(0),
-          quorum: 1,
-          validator: this.founded,
-          views: [],
-          waiting: '',
-        }),
+        status: async () =>
+          this.consensus ?? {
+            height: this.founded ? this.height + 1 : 0,
+            round: 0,
+            leader: this.founded ? this.keys.publicKey : new Uint8Array(0),
+            quorum: this.founded ? 1 : 0,
+            validator: this.founded,
+            views: [],
+            waiting: '',
+          },
+        evidence: async () => ({ entries: this.evidence }),
       },
       application: this.#application(),
       storage: this.storage,

@@ -25,6 +25,8 @@ export class MemoryChain {
   readonly blocks: CertifiedBlock[] = [];
   readonly tips: ChainTip[];
   commits = 0;
+  /** Transactions that this node's own blocks leave out: a leader that censors. */
+  leavesOut: (transaction: Uint8Array) => boolean = () => false;
   readonly #bodies = new Map<string, Block>();
 
   constructor(
@@ -66,7 +68,7 @@ export class MemoryChain {
   build(height: number): { block: Block; digest: Uint8Array } {
     const { tip } = this;
     if (height !== tip.height + 1) throw failure('ERR_BLOCK_INVALID', 'not the next height');
-    const transactions = [...this.pool.values()];
+    const transactions = [...this.pool.values()].filter((transaction) => !this.leavesOut(transaction));
     const sequence = tip.validators.validators.find(({ publicKey }) => sameBytes(publicKey, this.self))?.sequence ?? 0;
     const header = BlockHeader.encode({
       version: 1,
