@@ -50,12 +50,15 @@ export async function verifyOnline(
 ): Promise<ChainVerdict> {
   const store = await client.verifyStore();
   const [status, genesis] = await Promise.all([client.status(), client.genesis()]);
-  const source: ChainSource = {
-    genesis: genesis.settled ? genesis.genesis : undefined,
-    height: status.height,
-    range: async (from) => (await client.blocks(from, 200)).map(({ certified }) => certified),
-  };
+  const source = runningSource(client, status.height, genesis.settled ? genesis.genesis : undefined);
   const { verified, problem } = await verifyBlocks(source, progress);
   const problems = problem === undefined ? store.problems : [...store.problems, problem];
   return { online: true, entries: store.entries, bytes: store.bytes, height: status.height, verified, problems };
 }
+
+/** The blocks of a running node. */
+export const runningSource = (client: Client, height: number, genesis: Uint8Array | undefined): ChainSource => ({
+  genesis,
+  height,
+  range: async (from) => (await client.blocks(from, 200)).map(({ certified }) => certified),
+});

@@ -16,6 +16,10 @@ export const cliErrors = {
     when: 'A proof or certificate that a node sent does not hold.',
     fix: 'Do not trust this node; ask another one.',
   },
+  ERR_CHAIN_FILE_INVALID: {
+    when: 'A file of exported blocks is damaged, cut off, or of another version.',
+    fix: 'Export the blocks again with `it-chain chain export`.',
+  },
   ERR_DEVNET_FAILED: {
     when: 'A node of the devnet ended or did not become ready in time.',
     fix: 'Read its log in the directory of the devnet.',
