@@ -14,6 +14,7 @@ const tests = [
   'packages/amqp-server/dist-test/**/*.test.js',
   'packages/bus-amqp/dist-test/**/*.test.js',
   'test/dist/rabbitmq.test.js',
+  'test/dist/split.test.js',
 ];
 let status = 1;
 try {

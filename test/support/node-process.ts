@@ -74,6 +74,21 @@ export class NodeProcess {
     return new NodeProcess(options, { peer: await freePort(), api: await freePort() });
   }
 
+  /** Another process of this node that runs these roles only; it must be told the id of the node before it starts. */
+  part(roles: string): NodeProcess {
+    const dir = join(dirname(this.configFile), `${this.name}-parts`);
+    mkdirSync(dir, { recursive: true });
+    const name = `${this.name}.${roles.replaceAll(',', '-')}`;
+    const part = new NodeProcess({ name, dir, args: ['--only', roles] }, { peer: this.peerPort, api: this.apiPort });
+    writeFileSync(part.configFile, readFileSync(this.configFile));
+    return part;
+  }
+  /** Writes the id of the node into the config: a process without its key must be told who it is. */
+  belongTo(nodeId: string): void {
+    const config = JSON.parse(readFileSync(this.configFile, 'utf8')) as { readonly node: object };
+    writeFileSync(this.configFile, JSON.stringify({ ...config, node: { ...config.node, id: nodeId } }, null, 2));
+  }
+
   /** `HOST:PORT` for peers. */
   get peer(): string {
     return `127.0.0.1:${this.peerPort}`;

@@ -4,6 +4,7 @@ export { startNode } from './boot/start-node.js';
 export {
   STAGE_NAMES,
   type NodeFailure,
+  type BusServices,
   type NodeOptions,
   type NodeServices,
   type RunningNode,

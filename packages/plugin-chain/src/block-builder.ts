@@ -12,6 +12,7 @@ import {
   type Clock,
   type DecodedTransaction,
   type Log,
+  type NodeIdentity,
   type TxPool,
 } from '@it-chain/contracts';
 import type { CheckedBlock } from './block-checker.js';
@@ -24,8 +25,8 @@ export interface BuilderDependencies {
   readonly pool: TxPool;
   readonly clock: Clock;
   readonly log: Log;
-  /** Public key of this node. */
-  readonly publicKey: Uint8Array;
+  /** Asked for its key when a block is built: in a process without the key it is not known before. */
+  readonly identity: Pick<NodeIdentity, 'publicKey'>;
 }
 
 /** Makes the next block from the pool. */
@@ -38,7 +39,8 @@ export class BlockBuilder {
 
   /** At most `most` transactions. @throws ERR_BLOCK_INVALID where this node is not a validator of the height */
   async build(state: ChainState, most: number): Promise<CheckedBlock> {
-    const { publicKey, clock } = this.#dependencies;
+    const { identity, clock } = this.#dependencies;
+    const { publicKey } = identity;
     const { tip, network } = state;
     const height = tip.height + 1;
     const proposer = tip.validators.validators[validatorIndex(tip.validators, publicKey)];

@@ -92,7 +92,7 @@ function makeLedger(context: PluginContext<ChainConfig>, store: ChainStore): Led
   const verify: PluginContext['verify'] = (checks) => context.verify(checks);
   return new Ledger({
     store,
-    builder: new BlockBuilder({ store, pool, clock, log, publicKey: context.identity.publicKey }),
+    builder: new BlockBuilder({ store, pool, clock, log, identity: context.identity }),
     checker: new BlockChecker(config, { store, executor, pool, clock, log, verify }),
     application,
     log,

@@ -105,6 +105,17 @@ const WRONG: readonly (readonly [string, () => Plugin, keyof typeof PLUGIN_PROMI
       }),
     'G3',
   ],
+  [
+    'reads the public key in setup, which a process without the key does not know yet',
+    () =>
+      right({
+        setup: (context) => {
+          serving(context);
+          context.log.info('here', { bytes: context.identity.publicKey.length });
+        },
+      }),
+    'G3',
+  ],
   ['serves nothing', () => right({ setup: (context) => live(context) }), 'G4'],
   [
     'asks for a role that it does not name, and hides that it was refused',

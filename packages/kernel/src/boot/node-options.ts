@@ -1,4 +1,4 @@
-import type { Bus, Clock, FatalKind, NodeIdentity, NodeInspection } from '@it-chain/contracts';
+import type { Bus, Clock, FatalKind, Log, Metrics, NodeIdentity, NodeInspection } from '@it-chain/contracts';
 import type { DestinationStream } from 'pino';
 import type { ConfigOptions } from '../config/config-options.js';
 import type { NodeConfig } from '../config/node-config.js';
@@ -25,6 +25,13 @@ export interface NodeServices {
   readonly identity?: OpenIdentity | undefined;
 }
 
+/** What a bus gets of the process that it serves. */
+export interface BusServices {
+  readonly clock: Clock;
+  readonly log: Log;
+  readonly metrics: Metrics;
+}
+
 /** How a node is started. */
 export interface NodeOptions extends ConfigOptions {
   /** The version of the software, for the status page. */
@@ -36,7 +43,7 @@ export interface NodeOptions extends ConfigOptions {
   /** A bus instead of the one that a plugin brings; closed with the node. */
   readonly bus?: Bus | undefined;
   /** Connects to the broker of bus.url where no plugin of this process brings the bus. */
-  readonly connectBus?: ((url: string, namespace: string) => Promise<Bus>) | undefined;
+  readonly connectBus?: ((url: string, namespace: string, services: BusServices) => Promise<Bus>) | undefined;
   /** Told each stage when it is over. */
   readonly onStage?: ((stage: StageReport) => void) | undefined;
   /** Ends the start: what had started is stopped, and {@link startNode} throws ERR_NODE_ABORTED. */

@@ -11,6 +11,7 @@ import {
   type Domain,
   type FatalKind,
   type KeyPair,
+  type NodeIdentity,
   type Plugin,
   type PluginContext,
   type Role,
@@ -77,7 +78,7 @@ export class PluginHost {
       verify: (checks) =>
         Promise.resolve(checks.map((one) => verifySignature(one.publicKey, one.message, one.signature))),
       random: randomBytes,
-      identity: { nodeId: nodeIdOf(keys.publicKey), publicKey: keys.publicKey, name: 'tested' },
+      identity: this.#identity(keys),
       bus: () => this.bus,
       node: { dataDir: options.dataDir ?? '/nonexistent', name: 'tested', solo: false, version: '1.0.0' },
       busConfig: { listen: '127.0.0.1:0' },
@@ -92,6 +93,21 @@ export class PluginHost {
   static async create(plugin: Plugin, options: PluginHostOptions = {}): Promise<PluginHost> {
     const config: unknown = await plugin.config?.parseAsync(options.config ?? {});
     return new PluginHost(plugin, config, options);
+  }
+
+  /** In a process without the node's key it comes over the bus: nobody can know it before. */
+  #identity({ publicKey }: KeyPair): NodeIdentity {
+    const noteIfEarly = (): void => {
+      if (this.#bus === undefined) this.offences.push('it read the public key in setup');
+    };
+    return {
+      nodeId: nodeIdOf(publicKey),
+      name: 'tested',
+      get publicKey() {
+        noteIfEarly();
+        return publicKey;
+      },
+    };
   }
 
   /** The bus, once it is open. */

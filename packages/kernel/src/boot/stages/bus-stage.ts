@@ -123,7 +123,8 @@ export class BusStage implements Stage {
       });
     }
     const namespace = this.staged.identity.nodeId.slice(0, NAMESPACE_LENGTH);
-    return this.#connect(url, startMs, () => connectBus(url, namespace));
+    const services = { clock: this.clock, log: this.logs.of('bus'), metrics: this.metrics };
+    return this.#connect(url, startMs, () => connectBus(url, namespace, services));
   }
 
   async #connect(url: string, limitMs: number, connect: () => Promise<Bus>): Promise<Bus> {
