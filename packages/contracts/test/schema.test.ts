@@ -1,3 +1,4 @@
+import { BinaryReader, BinaryWriter, WireType } from '@bufbuild/protobuf/wire';
 import { expect } from 'chai';
 import fc from 'fast-check';
 import {
@@ -154,6 +155,79 @@ describe('schema', () => {
         expect(hasCode(error, 'ERR_DATA_INVALID'), String(error)).to.equal(true);
       }
     }
+  });
+
+  it('writes the same bytes as protobuf-es, also texts of any alphabet and messages of any length', () => {
+    const text = fc.oneof(fc.string({ unit: 'binary', maxLength: 20 }), fc.constant('\uFEFFmark'), fc.constant(''));
+    const words = fc.array(fc.record({ word: text, flag: fc.boolean() }), { maxLength: 6 });
+    const Texts = message('Texts', { text: string(1), inner: nested(2, Inner), inners: repeated(nested(300, Inner)) });
+    const one = fc.record({
+      text: fc.oneof(
+        text,
+        fc.nat({ max: 40_000 }).map((length) => 'é'.repeat(length)),
+      ),
+      inner: fc.record({ word: fc.nat({ max: 20_000 }).map((length) => 'x'.repeat(length)), flag: fc.boolean() }),
+      inners: words,
+    });
+    const writeInner = (writer: BinaryWriter, { word, flag }: { word: string; flag: boolean }): void => {
+      writer.fork();
+      if (word !== '') writer.tag(1, WireType.LengthDelimited).string(word);
+      if (flag) writer.tag(2, WireType.Varint).bool(flag);
+      writer.join();
+    };
+    fc.assert(
+      fc.property(one, (wanted) => {
+        const writer = new BinaryWriter();
+        if (wanted.text !== '') writer.tag(1, WireType.LengthDelimited).string(wanted.text);
+        writeInner(writer.tag(2, WireType.LengthDelimited), wanted.inner);
+        for (const each of wanted.inners) writeInner(writer.tag(300, WireType.LengthDelimited), each);
+        const encoded = Texts.encode(wanted);
+        expect(Buffer.compare(encoded, writer.finish())).to.equal(0);
+        expect(Texts.decodeCanonical(encoded)).to.deep.equal(wanted);
+      }),
+    );
+  });
+
+  it('reads and refuses the same bytes as protobuf-es', () => {
+    const Numbers = message('Numbers', { small: uint32(1), large: uint64(2), flag: bool(3), raw: bytes(4) });
+    const reference = (input: Uint8Array): object => {
+      const reader = new BinaryReader(input);
+      const read = { small: 0, large: 0, flag: false, raw: new Uint8Array(0) as Uint8Array };
+      while (reader.pos < reader.len) {
+        const [number, wire] = reader.tag();
+        if (number === 1 && wire === WireType.Varint) read.small = reader.uint32();
+        else if (number === 2 && wire === WireType.Varint) {
+          read.large = Number(reader.uint64());
+          if (!Number.isSafeInteger(read.large)) throw new RangeError('too large');
+        } else if (number === 3 && wire === WireType.Varint) read.flag = reader.bool();
+        else if (number === 4 && wire === WireType.LengthDelimited) read.raw = reader.bytes();
+        else reader.skip(wire, number);
+      }
+      return read;
+    };
+    // Tags of these fields, of unknown ones of every wire type, and varints of up to eleven bytes.
+    const varint = fc
+      .array(fc.integer({ min: 0x80, max: 0xff }), { maxLength: 10 })
+      .chain((head) => fc.integer({ min: 0, max: 0x7f }).map((last) => [...head, last]));
+    const token = fc.oneof(
+      fc.constantFrom([0x08], [0x10], [0x18], [0x22, 0x02], [0x2b], [0x2c], [0x2d], [0x31], [0x3a, 0x01], [0x88, 0x01]),
+      varint,
+      fc.array(fc.integer({ min: 0, max: 255 }), { maxLength: 4 }),
+    );
+    const outcome = (run: () => object): unknown => {
+      try {
+        return run();
+      } catch {
+        return 'refused';
+      }
+    };
+    fc.assert(
+      fc.property(fc.array(token, { maxLength: 6 }), (tokens) => {
+        const input = Uint8Array.from(tokens.flat());
+        expect(outcome(() => Numbers.decode(input))).to.deep.equal(outcome(() => reference(input)));
+      }),
+      { numRuns: 5_000 },
+    );
   });
 
   it('refuses two fields of one number and lists of numbers when defined', () => {

@@ -2,19 +2,31 @@ import { concatBytes, sha256 } from './hash.js';
 import { sameBytes } from '../schema/index.js';
 
 const LEAF = new Uint8Array([0]);
-const NODE = new Uint8Array([1]);
+const NODE = 1;
 
 /** Root of the empty list: SHA-256 of nothing (RFC 6962 section 2.1). */
 export const EMPTY_ROOT: Uint8Array = sha256(new Uint8Array(0));
 
 /** Hash of a leaf: 0x00 in front, so no leaf can pass for a node. */
 export const leafHash = (leaf: Uint8Array): Uint8Array => sha256(concatBytes(LEAF, leaf));
-const nodeHash = (left: Uint8Array, right: Uint8Array): Uint8Array => sha256(concatBytes(NODE, left, right));
+
+/** What a node is hashed from: 0x01 and the hashes of its children. Filled anew for each node, hashed on the spot. */
+const nodeInput = new Uint8Array(65).fill(NODE);
+function nodeHash(left: Uint8Array, right: Uint8Array): Uint8Array {
+  nodeInput.set(left, 1);
+  nodeInput.set(right, 33);
+  return sha256(nodeInput);
+}
 
 /** Merkle tree hash of a list of leaves (RFC 6962 section 2.1): no duplicated last leaf, so one root has one list. */
 export function merkleRoot(leaves: readonly Uint8Array[]): Uint8Array {
-  if (leaves.length === 0) return EMPTY_ROOT;
-  let level = leaves.map(leafHash);
+  return merkleRootOfHashes(leaves.map(leafHash));
+}
+
+/** The same over leaves that are hashed already. */
+export function merkleRootOfHashes(leafHashes: readonly Uint8Array[]): Uint8Array {
+  if (leafHashes.length === 0) return EMPTY_ROOT;
+  let level = leafHashes;
   while (level.length > 1) level = nextLevel(level);
   return level[0] ?? EMPTY_ROOT;
 }

@@ -1,4 +1,6 @@
-import type { BinaryReader, BinaryWriter, WireType } from '@bufbuild/protobuf/wire';
+import type { WireType } from '@bufbuild/protobuf/wire';
+import type { ByteReader } from './byte-reader.js';
+import type { ByteWriter } from './byte-writer.js';
 
 /** How a value of one protobuf type is written, read and printed. `T` is the TypeScript side of it. */
 export interface FieldType<T> {
@@ -8,8 +10,15 @@ export interface FieldType<T> {
   readonly wire: WireType;
   readonly empty: T;
   isEmpty(value: T): boolean;
-  write(writer: BinaryWriter, value: T): void;
-  read(reader: BinaryReader, path: string): T;
+  /**
+   * Bytes that `write` will write. Throws where the value does not fit, so that `write` need not look again. Lengths of
+   * nested messages are left in `sizes`, in the order in which they are written.
+   */
+  size(value: T, sizes: number[]): number;
+  write(writer: ByteWriter, value: T): void;
+  read(reader: ByteReader, path: string): T;
+  /** What is wrong where a plain field of this type is absent; undefined where absent is the same as `empty`. */
+  readonly absent?: string | undefined;
   /** Other definitions that the `.proto` text needs: nested messages and enumerations. */
   readonly uses?: readonly ProtoDefinition[];
 }

@@ -1,5 +1,7 @@
-import { BinaryReader, BinaryWriter, WireType } from '@bufbuild/protobuf/wire';
+import { WireType } from '@bufbuild/protobuf/wire';
 import { isItChainError, messageOf } from '../errors/it-chain-error.js';
+import { ByteReader } from './byte-reader.js';
+import { ByteWriter, allocate, varintSize } from './byte-writer.js';
 import type { Field, FieldType, ProtoDefinition } from './field.js';
 import { invalid, malformed } from './types.js';
 
@@ -25,7 +27,17 @@ export interface Message<T> extends ProtoDefinition {
   decodeCanonical(bytes: Uint8Array): T;
   /** The fields, for generators of documents. */
   readonly fields: Fields;
+  /** The same without a length, for a field that holds such a message: see {@link FieldType}. */
+  readonly content: MessageContent<T>;
   readonly _type?: T;
+}
+
+/** The fields of a message one after the other. */
+export interface MessageContent<T> {
+  size(value: T, sizes: number[]): number;
+  write(writer: ByteWriter, value: T): void;
+  /** Reads to the end that the reader has now. */
+  read(reader: ByteReader): T;
 }
 
 /** The TypeScript type of a message definition. */
@@ -35,6 +47,9 @@ interface Entry {
   readonly key: string;
   readonly path: string;
   readonly field: Field<unknown>;
+  /** Number and wire type, as they are written. */
+  readonly tag: number;
+  readonly tagSize: number;
 }
 
 /**
@@ -43,30 +58,40 @@ interface Entry {
  */
 export function message<F extends Fields>(name: string, fields: F): Message<MessageOf<F>> {
   const entries: Entry[] = Object.entries(fields)
-    .map(([key, field]) => ({ key, path: `${name}.${key}`, field }))
+    .map(([key, field]) => {
+      const tag = ((field.number << 3) | field.type.wire) >>> 0;
+      return { key, path: `${name}.${key}`, field, tag, tagSize: varintSize(tag) };
+    })
     .sort((a, b) => a.field.number - b.field.number);
-  const byNumber = new Map(entries.map((entry) => [entry.field.number, entry]));
-  if (byNumber.size !== entries.length) throw new TypeError(`${name} has two fields of one number`);
-
+  if (new Set(entries.map(({ field }) => field.number)).size !== entries.length) {
+    throw new TypeError(`${name} has two fields of one number`);
+  }
+  const content = contentOf(name, entries) as MessageContent<MessageOf<F>>;
   const codec: Message<MessageOf<F>> = {
     name,
     fields,
+    content,
     uses: entries.flatMap(({ field }) => field.type.uses ?? []),
     encode: (value) => {
-      const writer = new BinaryWriter();
       try {
-        writeFields(writer, entries, value);
+        return encodeContent(content, value, allocate);
       } catch (error) {
         if (isItChainError(error)) throw error;
         throw invalid(`${name}: ${messageOf(error)}`);
       }
-      return writer.finish();
     },
-    decode: (bytes) =>
-      guarded(name, () => readFields(new BinaryReader(bytes), bytes.length, entries, byNumber, name)) as MessageOf<F>,
+    decode: (bytes) => {
+      try {
+        return content.read(new ByteReader(bytes));
+      } catch (error) {
+        if (isItChainError(error)) throw error;
+        throw malformed(name, messageOf(error));
+      }
+    },
     decodeCanonical: (bytes) => {
       const value = codec.decode(bytes);
-      if (!sameBytes(codec.encode(value), bytes)) throw malformed(name, 'not in canonical form');
+      const isCanonical = sameBytes(encodeContent(content, value, scratch), bytes);
+      if (!isCanonical) throw malformed(name, 'not in canonical form');
       return value;
     },
     print: () => printMessage(name, entries),
@@ -74,70 +99,123 @@ export function message<F extends Fields>(name: string, fields: F): Message<Mess
   return codec;
 }
 
+function encodeContent<T>(content: MessageContent<T>, value: T, bytesOf: (size: number) => Uint8Array): Uint8Array {
+  const sizes: number[] = [];
+  const size = content.size(value, sizes);
+  const writer = new ByteWriter(bytesOf(size), sizes);
+  content.write(writer, value);
+  if (writer.length !== size) throw new RangeError(`${writer.length} bytes were written where ${size} were measured`);
+  return writer.bytes;
+}
+
+/** Where a canonical form is written to be compared, and then overwritten. */
+const compared = new Uint8Array(65_536);
+const scratch = (size: number): Uint8Array =>
+  size <= compared.length ? compared.subarray(0, size) : new Uint8Array(size);
+
 /** A field that holds another message. */
 export function nested<T>(number: number, of: Message<T>): Field<T, false> {
+  const { content } = of;
   const type: FieldType<T> = {
     proto: of.name,
     wire: WireType.LengthDelimited,
     // Absent is not the same as empty for a message: a plain field is always written.
     empty: undefined as T,
+    absent: 'is missing',
     isEmpty: () => false,
-    write: (writer, value) => {
-      writer.bytes(of.encode(value));
+    size: (value, sizes) => {
+      const place = sizes.push(0) - 1;
+      const size = content.size(value, sizes);
+      sizes[place] = size;
+      return varintSize(size) + size;
     },
-    read: (reader) => of.decode(reader.bytes()),
+    write: (writer, value) => {
+      writer.uint32(writer.nextSize());
+      content.write(writer, value);
+    },
+    read: (reader) => reader.nested(content),
     uses: [of],
   };
   return { number, type: type as FieldType<unknown>, label: 'single', maxItems: 0 };
 }
 
-function writeFields(writer: BinaryWriter, entries: readonly Entry[], value: object): void {
+function contentOf(name: string, entries: readonly Entry[]): MessageContent<object> {
+  const byTag = new Map(entries.map((entry) => [entry.tag, entry]));
+  const lists = entries.filter(({ field }) => field.label === 'repeated').map(({ key }) => key);
+  const plain = entries.filter(({ field }) => field.label === 'single');
+  const choices = entries.filter(({ field }) => field.oneof !== undefined);
+  return {
+    size: (value, sizes) => {
+      if (choices.length > 0) requireOneChoice(choices, value);
+      return sizeFields(entries, value, sizes);
+    },
+    write: (writer, value) => {
+      writeFields(writer, entries, value);
+    },
+    read: (reader) => {
+      const value: Record<string, unknown> = {};
+      for (const key of lists) value[key] = [];
+      readFields(reader, value, byTag);
+      fillDefaults(value, plain, name);
+      return value;
+    },
+  };
+}
+
+function requireOneChoice(choices: readonly Entry[], value: object): void {
   const chosen = new Map<string, string>();
-  for (const { key, path, field } of entries) {
+  for (const { key, path, field } of choices) {
+    if ((value as Record<string, unknown>)[key] === undefined || field.oneof === undefined) continue;
+    const other = chosen.get(field.oneof);
+    if (other !== undefined) throw invalid(`${path} and ${other} exclude each other`);
+    chosen.set(field.oneof, path);
+  }
+}
+
+/** Bytes of all fields; the only place that looks whether the value fits. */
+function sizeFields(entries: readonly Entry[], value: object, sizes: number[]): number {
+  let size = 0;
+  for (const { key, path, field, tagSize } of entries) {
+    const { label, type, maxItems } = field;
     const item = (value as Record<string, unknown>)[key];
-    if (field.label === 'repeated') {
-      writeList(writer, path, field, item);
+    if (label === 'repeated') {
+      if (!Array.isArray(item)) throw invalid(`${path} is not a list`);
+      if (item.length > maxItems) throw invalid(`${path} has more than ${maxItems} items`);
+      for (const one of item as unknown[]) size += tagSize + type.size(one, sizes);
       continue;
     }
     if (item === undefined) {
-      if (field.label === 'optional') continue;
+      if (label === 'optional') continue;
       throw invalid(`${path} is missing`);
     }
-    if (field.oneof !== undefined) {
-      const other = chosen.get(field.oneof);
-      if (other !== undefined) throw invalid(`${path} and ${other} exclude each other`);
-      chosen.set(field.oneof, path);
+    if (label === 'optional' || !type.isEmpty(item)) size += tagSize + type.size(item, sizes);
+  }
+  return size;
+}
+
+function writeFields(writer: ByteWriter, entries: readonly Entry[], value: object): void {
+  for (const { key, field, tag } of entries) {
+    const { label, type } = field;
+    const item = (value as Record<string, unknown>)[key];
+    if (label === 'repeated') {
+      for (const one of item as unknown[]) {
+        writer.uint32(tag);
+        type.write(writer, one);
+      }
+    } else if (item !== undefined && (label === 'optional' || !type.isEmpty(item))) {
+      writer.uint32(tag);
+      type.write(writer, item);
     }
-    if (field.label === 'single' && field.type.isEmpty(item)) continue;
-    writer.tag(field.number, field.type.wire);
-    field.type.write(writer, item);
   }
 }
 
-function writeList(writer: BinaryWriter, path: string, field: Field<unknown>, item: unknown): void {
-  if (!Array.isArray(item)) throw invalid(`${path} is not a list`);
-  if (item.length > field.maxItems) throw invalid(`${path} has more than ${field.maxItems} items`);
-  for (const one of item as unknown[]) {
-    writer.tag(field.number, field.type.wire);
-    field.type.write(writer, one);
-  }
-}
-
-function readFields(
-  reader: BinaryReader,
-  end: number,
-  entries: readonly Entry[],
-  byNumber: ReadonlyMap<number, Entry>,
-  name: string,
-): object {
-  const value: Record<string, unknown> = {};
-  const chosen = new Set<string>();
-  for (const { key, field } of entries) if (field.label === 'repeated') value[key] = [];
-  while (reader.pos < end) {
-    const [number, wire] = reader.tag();
-    const entry = byNumber.get(number);
-    if (entry?.field.type.wire !== wire) {
-      reader.skip(wire, number);
+function readFields(reader: ByteReader, value: Record<string, unknown>, byTag: ReadonlyMap<number, Entry>): void {
+  let chosen: Map<string, string> | undefined;
+  while (reader.more) {
+    const tag = reader.tag();
+    const entry = byTag.get(tag);
+    if (entry === undefined) {
+      reader.skip();
       continue;
     }
     const { key, path, field } = entry;
@@ -148,43 +226,32 @@ function readFields(
       list.push(item);
       continue;
     }
-    if (field.oneof !== undefined && value[key] === undefined) {
-      if (chosen.has(field.oneof)) throw malformed(path, `a second choice of ${field.oneof}`);
-      chosen.add(field.oneof);
+    if (field.oneof !== undefined) {
+      chosen ??= new Map();
+      const other = chosen.get(field.oneof);
+      if (other !== undefined && other !== key) throw malformed(path, `a second choice of ${field.oneof}`);
+      chosen.set(field.oneof, key);
     }
     value[key] = item;
   }
-  fillDefaults(value, entries, name);
-  return value;
 }
 
-function fillDefaults(value: Record<string, unknown>, entries: readonly Entry[], name: string): void {
-  for (const { key, path, field } of entries) {
-    if (field.label !== 'single' || value[key] !== undefined) continue;
-    const { type } = field;
-    if (type.empty === undefined) throw malformed(name, `${path} is missing`);
-    // A field of fixed length has no default: absent means that the sender left it out.
-    if (type.proto === 'bytes') checkLength(type, path);
-    value[key] = type.empty;
+function fillDefaults(value: Record<string, unknown>, plain: readonly Entry[], name: string): void {
+  for (const { key, path, field } of plain) {
+    if (value[key] !== undefined) continue;
+    const { absent, empty } = field.type;
+    if (absent !== undefined) throw malformed(name, `${path}: ${absent}`);
+    value[key] = empty;
   }
 }
 
-function checkLength(type: FieldType<unknown>, path: string): void {
-  type.read(new BinaryReader(new Uint8Array([0])), path);
-}
-
-function guarded<T>(name: string, read: () => T): T {
-  try {
-    return read();
-  } catch (error) {
-    if (isItChainError(error)) throw error;
-    throw malformed(name, messageOf(error));
-  }
-}
+/** Longer ones are left to the native comparison, which costs a call. */
+const COMPARED_HERE = 64;
 
 /** True where both hold the same bytes. Not for secrets: it stops at the first difference. */
 export function sameBytes(a: Uint8Array, b: Uint8Array): boolean {
   if (a.length !== b.length) return false;
+  if (a.length > COMPARED_HERE) return Buffer.compare(a, b) === 0;
   for (let index = 0; index < a.length; index += 1) if (a[index] !== b[index]) return false;
   return true;
 }

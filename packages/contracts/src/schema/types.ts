@@ -1,5 +1,6 @@
 import { WireType } from '@bufbuild/protobuf/wire';
 import { failure } from '../errors/fail.js';
+import { largeVarintSize, varintSize } from './byte-writer.js';
 import type { Field, FieldType, ProtoDefinition } from './field.js';
 
 /** Longest bytes or string field accepted when none is given: 4 MiB, the largest message between peers. */
@@ -22,7 +23,15 @@ const uint32Type: FieldType<number> = {
   wire: WireType.Varint,
   empty: 0,
   isEmpty: (value) => value === 0,
-  write: (writer, value) => writer.uint32(value),
+  size: (value) => {
+    if (!Number.isInteger(value) || value < 0 || value > 0xffffffff) {
+      throw invalid(`${String(value)} is not an integer from 0 to 2^32-1`);
+    }
+    return varintSize(value);
+  },
+  write: (writer, value) => {
+    writer.uint32(value);
+  },
   read: (reader) => reader.uint32(),
 };
 
@@ -31,13 +40,15 @@ const uint64Type: FieldType<number> = {
   wire: WireType.Varint,
   empty: 0,
   isEmpty: (value) => value === 0,
-  write: (writer, value) => {
+  size: (value) => {
     if (!Number.isSafeInteger(value) || value < 0) throw invalid(`${String(value)} is not an integer from 0 to 2^53-1`);
-    if (value <= 0xffffffff) writer.uint32(value);
-    else writer.uint64(BigInt(value));
+    return largeVarintSize(value);
+  },
+  write: (writer, value) => {
+    writer.uint64(value);
   },
   read: (reader, path) => {
-    const value = Number(reader.uint64());
+    const value = reader.uint64();
     if (!Number.isSafeInteger(value)) throw malformed(path, 'a number above 2^53-1');
     return value;
   },
@@ -48,8 +59,11 @@ const boolType: FieldType<boolean> = {
   wire: WireType.Varint,
   empty: false,
   isEmpty: (value) => !value,
-  write: (writer, value) => writer.bool(value),
-  read: (reader) => reader.bool(),
+  size: () => 1,
+  write: (writer, value) => {
+    writer.uint32(value ? 1 : 0);
+  },
+  read: (reader) => reader.uint64() !== 0,
 };
 
 function stringType(max: number): FieldType<string> {
@@ -58,9 +72,15 @@ function stringType(max: number): FieldType<string> {
     wire: WireType.LengthDelimited,
     empty: '',
     isEmpty: (value) => value === '',
-    write: (writer, value) => writer.string(value),
+    size: (value) => {
+      const length = Buffer.byteLength(value, 'utf8');
+      return varintSize(length) + length;
+    },
+    write: (writer, value) => {
+      writer.text(value, Buffer.byteLength(value, 'utf8'));
+    },
     read: (reader, path) => {
-      const value = reader.string(true);
+      const value = reader.text();
       if (value.length > max) throw malformed(path, `longer than ${max} characters`);
       return value;
     },
@@ -68,22 +88,25 @@ function stringType(max: number): FieldType<string> {
 }
 
 function bytesType(min: number, max: number): FieldType<Uint8Array> {
+  const wrong = (length: number): string => `${length} bytes where ${min === max ? min : `${min} to ${max}`} are due`;
   return {
     proto: 'bytes',
     wire: WireType.LengthDelimited,
     empty: new Uint8Array(0),
     isEmpty: (value) => value.length === 0,
+    // A field of fixed length has no default: absent means that the sender left it out.
+    absent: min > 0 ? wrong(0) : undefined,
+    size: (value) => {
+      const { byteLength } = value;
+      if (!(byteLength >= min && byteLength <= max)) throw invalid(wrong(byteLength));
+      return varintSize(byteLength) + byteLength;
+    },
     write: (writer, value) => {
-      if (value.length < min || value.length > max) {
-        throw invalid(`${value.length} bytes where ${min === max ? min : `${min} to ${max}`} are due`);
-      }
-      writer.bytes(value);
+      writer.lengthDelimited(value);
     },
     read: (reader, path) => {
-      const value = reader.bytes();
-      if (value.length < min || value.length > max) {
-        throw malformed(path, `${value.length} bytes where ${min === max ? min : `${min} to ${max}`} are due`);
-      }
+      const value = reader.lengthDelimited();
+      if (value.length < min || value.length > max) throw malformed(path, wrong(value.length));
       return value;
     },
   };
@@ -108,10 +131,13 @@ function choiceType<V extends string>(name: string, values: readonly V[]): Field
     wire: WireType.Varint,
     empty: first,
     isEmpty: (value) => value === first,
-    write: (writer, value) => {
+    size: (value) => {
       const index = values.indexOf(value);
       if (index < 0) throw invalid(`"${value}" is not one of ${values.join(', ')}`);
-      writer.uint32(index);
+      return varintSize(index);
+    },
+    write: (writer, value) => {
+      writer.uint32(values.indexOf(value));
     },
     read: (reader, path) => {
       const value = values[reader.uint32()];
