@@ -80,7 +80,7 @@ export default defineConfig(
   { files: ['packages/plugin-*/src/**', 'packages/bus-amqp/src/**'], rules: forbid(inside, outside, plugins, kernel) },
   { files: ['examples/*/src/**'], rules: forbid(inside, outside, plugins, kernel) },
   {
-    files: ['packages/plugin-{chain,txpool,p2p,kv,consensus,memory,solo}/src/**'],
+    files: ['packages/plugin-{chain,txpool,p2p,kv,consensus,memory,solo,raft}/src/**'],
     rules: {
       'no-restricted-globals': [
         'error',
@@ -94,7 +94,7 @@ export default defineConfig(
     },
   },
   {
-    files: ['packages/plugin-consensus/src/machine/**'],
+    files: ['packages/plugin-{consensus,raft}/src/machine/**'],
     rules: {
       'no-restricted-globals': ['error', ...impure, 'process', 'console', 'crypto', 'fetch'],
       'no-restricted-imports': [

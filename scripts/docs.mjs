@@ -177,7 +177,7 @@ function errorsPage() {
 }
 
 async function configPage() {
-  const plugins = ['gateway', 'p2p', 'txpool', 'chain', 'consensus', 'leveldb', 'kv', 'memory', 'solo'];
+  const plugins = ['gateway', 'p2p', 'txpool', 'chain', 'consensus', 'leveldb', 'kv', 'memory', 'solo', 'raft'];
   const parts = [
     `<!-- ${NOTE} -->`,
     '# Configuration',

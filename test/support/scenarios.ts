@@ -4,17 +4,26 @@ import { spawnSync } from 'node:child_process';
 import { existsSync, readFileSync } from 'node:fs';
 import { connect } from 'node:net';
 import { join } from 'node:path';
-import { decodeTransaction, isNodeId, keyPairFromSeed, sha256, toHex, utf8, KvOperation } from '@it-chain/contracts';
+import { decodeTransaction, isNodeId, keyPairFromSeed, sha256, toHex, utf8 } from '@it-chain/contracts';
 import { verifyTransactionProof } from '@it-chain/client';
 import { NodeProcess, root } from './node-process.js';
-import { put, sameTip, scratch } from './network.js';
+import { sameTip, scratch } from './network.js';
 import { until } from './until.js';
+import { kvWorkload, type Workload } from './workload.js';
 
 /** What changes between the embedded server and a broker. */
 export interface ScenarioOptions {
   readonly busUrl?: () => string | undefined;
   /** Runs between the second and the third scenario: with a broker, its restart. */
   readonly between?: () => Promise<void>;
+  /** The application and what is sent to it. Default: the key-value application. */
+  readonly workload?: Workload;
+  /** Other plugins by the short name of the one whose place they take. */
+  readonly swap?: Readonly<Record<string, string>>;
+  /** Sections of plugins by short name. */
+  readonly sections?: Readonly<Record<string, object>>;
+  /** One node that founds by itself: without the second scenario. */
+  readonly alone?: boolean;
 }
 
 /** The three scenarios, a test per row, on two real nodes. */
@@ -25,18 +34,29 @@ export function scenarios(title: string, options: ScenarioOptions = {}): void {
     let first: NodeProcess;
     let second: NodeProcess;
     let early: Uint8Array;
+    const work = options.workload ?? kvWorkload;
+    const alone = options.alone === true;
+    const nodes = (): NodeProcess[] => (alone ? [first] : [first, second]);
+    const put = async (node: NodeProcess, text: string): Promise<{ id: Uint8Array; height: number }> => {
+      const sent = await work.send(node, text, first);
+      const final = await node.client.waitForTransaction(sent.id, { timeoutMs: 60_000 });
+      if (final.status !== 'committed') throw new Error(`${text} was ${final.status}: ${final.code} ${final.reason}`);
+      return { id: sent.id, height: final.height ?? 0 };
+    };
 
     before(async () => {
       const common = {
         dir: folder.dir,
         busUrl: options.busUrl?.(),
-        sections: { p2p: { genesis: { growth: 'immediate' } } },
+        swap: options.swap,
+        application: work.application,
+        sections: { p2p: { genesis: { growth: 'immediate' } }, ...options.sections },
       };
       first = await NodeProcess.create({ ...common, name: 'first' });
-      second = await NodeProcess.create({ ...common, name: 'second' });
+      second = alone ? first : await NodeProcess.create({ ...common, name: 'second' });
     });
     after(async () => {
-      await Promise.all([first.stop(), second.stop()]);
+      await Promise.all(nodes().map((node) => node.stop()));
       folder.remove();
     });
 
@@ -75,7 +95,7 @@ export function scenarios(title: string, options: ScenarioOptions = {}): void {
           await channel.bindQueue(queue, `${first.nodeId.slice(0, 16)}.evt`, '#');
           const seen: unknown[] = [];
           await channel.consume(queue, (message) => seen.push(message?.fields.routingKey), { noAck: true });
-          await first.client.kv.put('seen', 'on the bus');
+          await work.send(first, 'seen', first);
           await until('the event of the transaction', () => seen.includes('transaction.accepted.v1'));
         } finally {
           await connection.close();
@@ -90,12 +110,16 @@ export function scenarios(title: string, options: ScenarioOptions = {}): void {
       });
 
       it('1.4 there is no leader, and a transaction waits and says so', async () => {
+        if (alone) {
+          early = (await work.send(first, 'early bird', first)).id;
+          return;
+        }
         expect((await first.client.leader()).leader).to.equal('');
         const status = await first.client.status();
         expect(status).to.include({ role: 'unfounded', height: 0 });
         expect(status.network).to.have.length(0);
         expect(status.candidate).to.have.length(32);
-        const sent = await first.client.kv.put('early', 'bird');
+        const sent = await work.send(first, 'early bird', first);
         early = sent.id;
         const found = await first.client.transaction(early);
         expect(found.status).to.equal('pending');
@@ -104,6 +128,7 @@ export function scenarios(title: string, options: ScenarioOptions = {}): void {
     });
 
     describe('2. a later node joins', () => {
+      if (alone) return;
       it('2.1 the second node joins the first from the command line', async () => {
         await second.start();
         const { status, stdout, stderr } = spawnSync(
@@ -179,26 +204,22 @@ export function scenarios(title: string, options: ScenarioOptions = {}): void {
       });
 
       it('3.1-3.7 a client signs one, and it is durable before it is answered', async () => {
-        const sent = await second.client.send(KvOperation.encode({ put: { key: utf8('k'), value: utf8('v') } }), keys);
+        const sent = await second.client.send(work.payload('k'), keys);
         expect(sent.status).to.be.oneOf(['pending', 'proposed', 'committed']);
       });
 
       it('3.8-3.11 it is in a block with a certificate, and both nodes have it', async () => {
-        const { id, height } = await put(second, 'color', 'blue');
-        await sameTip([first, second], height);
-        for (const node of [first, second]) {
+        const { id, height } = await put(second, 'blue');
+        await sameTip(nodes(), height);
+        for (const node of nodes()) {
           const found = await node.client.transaction(id);
           expect(found).to.include({ status: 'committed', height });
-          const value = await node.client.kv.get('color');
-          expect(Buffer.from(value.value ?? []).toString()).to.equal('blue');
+          expect(await work.holds(node, 'blue')).to.equal(true);
         }
       });
 
       it('3.12 its life can be followed, and it is executed once', async () => {
-        const signed = await first.client.sign(
-          KvOperation.encode({ put: { key: utf8('once'), value: utf8('1') } }),
-          keys,
-        );
+        const signed = await first.client.sign(work.payload('once'), keys);
         await first.client.submit([signed.encoded]);
         await second.client.submit([signed.encoded]);
         const seen: string[] = [];
@@ -210,12 +231,12 @@ export function scenarios(title: string, options: ScenarioOptions = {}): void {
         expect(seen.at(-1)).to.equal('committed');
         const again = await second.client.submit([signed.encoded]);
         expect(again[0]?.status).to.be.oneOf(['committed', 'pending', 'proposed']);
-        await put(first, 'after', 'it');
+        await put(first, 'after it');
         expect(await countOf(first, signed.id)).to.equal(1);
       });
 
       it('a client proves offline that it is in the chain', async () => {
-        const { id } = await put(first, 'proven', 'yes');
+        const { id } = await put(first, 'proven');
         const proof = await second.client.proveTransaction(id);
         const genesis = await second.client.genesis();
         const proven = verifyTransactionProof(proof, { network: genesis.network, validators: proof.validators });
@@ -223,7 +244,7 @@ export function scenarios(title: string, options: ScenarioOptions = {}): void {
       });
 
       it('nothing of it is written to the log at the level of an operator as an error', () => {
-        for (const node of [first, second]) expect(node.stderr).to.not.match(/"level":"?(50|60|error|fatal)/);
+        for (const node of nodes()) expect(node.stderr).to.not.match(/"level":"?(50|60|error|fatal)/);
       });
     });
   });

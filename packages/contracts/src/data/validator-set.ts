@@ -25,6 +25,9 @@ export const faultTolerance = (n: number): number => Math.floor((n - 1) / 3);
 /** Votes that decide in a set of `n`: ceil(2n/3). Two quorums share an honest validator for every n >= 1. */
 export const quorumOf = (n: number): number => Math.floor((2 * n - 1) / 3) + 1;
 
+/** More than half of a set of `n`: what decides where validators may crash but never lie. Two of them share a validator. */
+export const majorityOf = (n: number): number => Math.floor(n / 2) + 1;
+
 /** The position of a key in a set, or -1. */
 export function validatorIndex(set: ValidatorSet, publicKey: Uint8Array): number {
   return set.validators.findIndex((validator) => sameBytes(validator.publicKey, publicKey));
