@@ -11,6 +11,7 @@ export interface CampaignOptions {
   readonly faults?: string | undefined;
   readonly strategies?: readonly string[] | undefined;
   readonly chaosMs?: number | undefined;
+  readonly rounds?: number | undefined;
   /** Threads. Default: one per core. */
   readonly jobs?: number | undefined;
   /** No new seeds are begun after so many seconds. */
@@ -63,8 +64,17 @@ export async function runCampaign(options: CampaignOptions): Promise<CampaignRep
   const take = (): Chunk | undefined => {
     const stop = performance.now() >= end || (options.bail === true && report.failures.length > 0);
     if (next > options.to || stop) return undefined;
-    const { kind, nodes, faults, strategies, chaosMs } = options;
-    const chunk = { kind, nodes, faults, strategies, chaosMs, from: next, to: Math.min(options.to, next + CHUNK - 1) };
+    const { kind, nodes, faults, strategies, chaosMs, rounds } = options;
+    const chunk = {
+      kind,
+      nodes,
+      faults,
+      strategies,
+      chaosMs,
+      rounds,
+      from: next,
+      to: Math.min(options.to, next + CHUNK - 1),
+    };
     next = chunk.to + 1;
     return chunk;
   };

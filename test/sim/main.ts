@@ -1,13 +1,15 @@
 import { execFileSync } from 'node:child_process';
 import { parseArgs } from 'node:util';
-import { FAULT_PROFILES, shrinkCore, type CoreRunOptions } from '@it-chain/testkit';
+import { FAULT_PROFILES, runWideArea, shrinkCore, TWINS_PER_ROUND, type CoreRunOptions } from '@it-chain/testkit';
 import { runCampaign, type CampaignReport, type Failure } from './campaign.js';
-import { runSeed } from './run-seed.js';
+import { runSeed, type SeedOptions } from './run-seed.js';
 import { shippedMachine } from './shipped-machine.js';
 import type { SimulatorKind } from './worker.js';
 
 const USAGE = `npm run sim -- --seeds FROM..TO [--nodes N] [--faults PROFILE] [--node] [--jobs N] [--seconds S] [--bail]
 npm run sim -- --seed S [--nodes N] [--faults PROFILE] [--node] [--trace | --shrink]
+npm run sim -- --twins ROUNDS [--seed CASE [--trace]]     every case of one twin among four validators, 64 a round
+npm run sim -- --wan MS,MS [--nodes N,N]                  finality and messages over links of so many ms
 
 Profiles: ${Object.keys(FAULT_PROFILES).join(', ')} (default mixed). Without --nodes each seed draws 1 to 7 validators.
 --node runs all shipped plugins instead of the consensus machine alone. --chaos MS sets the length of the troubled part.
@@ -21,6 +23,7 @@ interface Choice {
   readonly faults: string | undefined;
   readonly strategies: readonly string[] | undefined;
   readonly chaosMs: number | undefined;
+  readonly rounds: number | undefined;
 }
 
 async function main(): Promise<number> {
@@ -34,14 +37,19 @@ async function main(): Promise<number> {
       chaos: { type: 'string' },
       jobs: { type: 'string' },
       seconds: { type: 'string' },
+      twins: { type: 'string' },
+      wan: { type: 'string' },
       node: { type: 'boolean', default: false },
       bail: { type: 'boolean', default: false },
       trace: { type: 'boolean', default: false },
       shrink: { type: 'boolean', default: false },
     },
   });
+  if (values.wan !== undefined) return wideArea(values.wan, values.nodes ?? '4,7,16,31,64,100');
+  const rounds = number(values.twins);
   const choice: Choice = {
-    kind: values.node ? 'node' : 'core',
+    kind: rounds !== undefined ? 'twins' : values.node ? 'node' : 'core',
+    rounds,
     nodes: number(values.nodes),
     faults: values.faults,
     strategies: values.strategy,
@@ -51,13 +59,17 @@ async function main(): Promise<number> {
     const options = { ...choice, seed: Number(values.seed) };
     return values.shrink ? shrink(options) : one(choice, options, values.trace);
   }
+  const how = { jobs: number(values.jobs), seconds: number(values.seconds), bail: values.bail };
+  if (rounds !== undefined && values.seeds === undefined) {
+    return campaign(choice, 0, TWINS_PER_ROUND ** rounds - 1, how);
+  }
   const range = /^(\d+)(?:\.\.(\d+))?$/.exec(values.seeds ?? '');
   if (range === null) {
     process.stderr.write(USAGE);
     return 2;
   }
   const [from, to] = [Number(range[1]), Number(range[2] ?? range[1])];
-  return campaign(choice, from, to, { jobs: number(values.jobs), seconds: number(values.seconds), bail: values.bail });
+  return campaign(choice, from, to, how);
 }
 
 async function campaign(
@@ -91,7 +103,7 @@ async function campaign(
   return report.failures.length === 0 && report.passed > 0 ? 0 : 1;
 }
 
-async function one(choice: Choice, options: CoreRunOptions, trace: boolean): Promise<number> {
+async function one(choice: Choice, options: SeedOptions, trace: boolean): Promise<number> {
   const report = await runSeed(choice.kind, { ...options, trace: trace ? print : undefined });
   print(`seed ${report.seed}: trace ${report.traceHash}, ${report.simulatedMs} simulated ms, height ${report.height}`);
   if (report.violation === undefined) {
@@ -114,9 +126,30 @@ function shrink(options: CoreRunOptions): number {
   return 1;
 }
 
+function wideArea(latencies: string, sizes: string): number {
+  print('one-way ms  validators  leader ms  all ms  messages/block  KiB/block');
+  for (const linkMs of latencies.split(',').map(Number)) {
+    for (const nodes of sizes.split(',').map(Number)) {
+      const report = runWideArea(shippedMachine, { nodes, linkMs, blocks: 5 });
+      const cells = [
+        linkMs,
+        nodes,
+        report.leaderMs,
+        report.allMs,
+        report.messagesPerBlock,
+        report.bytesPerBlock / 1_024,
+      ];
+      const widths = [10, 12, 11, 8, 16, 11];
+      print(cells.map((cell, index) => cell.toFixed(0).padStart(widths[index] ?? 10)).join(''));
+    }
+  }
+  return 0;
+}
+
 function tellFailure(choice: Choice, { seed, message, traceHash }: Failure): void {
   const flags = [
     choice.kind === 'node' ? ' --node' : '',
+    choice.rounds === undefined ? '' : ` --twins ${choice.rounds}`,
     choice.nodes === undefined ? '' : ` --nodes ${choice.nodes}`,
     choice.faults === undefined ? '' : ` --faults ${choice.faults}`,
     choice.chaosMs === undefined ? '' : ` --chaos ${choice.chaosMs}`,

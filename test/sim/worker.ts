@@ -1,10 +1,10 @@
 import { parentPort } from 'node:worker_threads';
-import type { CoreRunOptions, InvariantViolation, RunReport } from '@it-chain/testkit';
-import { runSeed } from './run-seed.js';
+import type { InvariantViolation } from '@it-chain/testkit';
+import { runSeed, type SeedOptions, type SeedReport } from './run-seed.js';
 import type { Failure } from './campaign.js';
 
 /** Which simulator runs. */
-export type SimulatorKind = 'core' | 'node';
+export type SimulatorKind = 'core' | 'node' | 'twins';
 
 /** Seeds for one thread. */
 export interface Chunk {
@@ -15,6 +15,8 @@ export interface Chunk {
   readonly faults: string | undefined;
   readonly strategies: readonly string[] | undefined;
   readonly chaosMs: number | undefined;
+  /** Rounds of the Twins cases; their seeds are their numbers. */
+  readonly rounds: number | undefined;
 }
 
 /** What became of them. */
@@ -51,8 +53,8 @@ async function runChunk(chunk: Chunk): Promise<ChunkReport> {
   let heights = 0;
   let combined = 0n;
   for (let seed = chunk.from; seed <= chunk.to; seed += 1) {
-    const { kind, nodes, faults, strategies, chaosMs } = chunk;
-    const options: CoreRunOptions = { seed, nodes, faults, strategies, chaosMs };
+    const { kind, nodes, faults, strategies, chaosMs, rounds } = chunk;
+    const options: SeedOptions = { seed, nodes, faults, strategies, chaosMs, rounds };
     const report = await runSeed(kind, options);
     const violation = report.violation ?? (await checkDeterminism(kind, options, report));
     if (violation === undefined) passed += 1;
@@ -68,8 +70,8 @@ async function runChunk(chunk: Chunk): Promise<ChunkReport> {
 
 async function checkDeterminism(
   kind: SimulatorKind,
-  options: CoreRunOptions,
-  { seed, traceHash }: RunReport,
+  options: SeedOptions,
+  { seed, traceHash }: SeedReport,
 ): Promise<Pick<InvariantViolation, 'message' | 'cause'> | undefined> {
   if (seed % TWICE_EVERY !== 0) return undefined;
   const again = await runSeed(kind, options);

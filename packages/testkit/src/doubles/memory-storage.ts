@@ -55,7 +55,7 @@ export class MemoryStorage implements Storage {
 
   write(request: WriteRequest): Promise<Infer<typeof WriteAnswer>> {
     return new Promise((resolve) => {
-      resolve({ repeated: this.#write(request) });
+      resolve({ repeated: this.apply(request) });
     });
   }
 
@@ -71,7 +71,13 @@ export class MemoryStorage implements Storage {
     return Promise.resolve({ entries, bytes, problems: [] });
   }
 
-  #write(request: WriteRequest): boolean {
+  /** The value of a key at once, for a test or a simulated disk. */
+  peek(namespace: Namespace, key: Uint8Array): Uint8Array | undefined {
+    return this.#space(namespace).get(toHex(key))?.value;
+  }
+
+  /** Writes at once. @returns whether the batch was a repetition @throws ERR_STORAGE_CONDITION, ERR_STORAGE_SEQUENCE */
+  apply(request: WriteRequest): boolean {
     this.beforeWrite?.(request);
     if (request.writer !== '') {
       const last = this.#sequences.get(request.writer);

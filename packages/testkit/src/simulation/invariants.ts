@@ -1,5 +1,4 @@
 import {
-  quorumOf,
   sameBytes,
   toHex,
   validatorIndex,
@@ -9,6 +8,7 @@ import {
   type ChainTip,
   type ValidatorSet,
 } from '@it-chain/contracts';
+import { quorumAmong } from './arithmetic.js';
 import type { Keyring } from './keyring.js';
 import type { MachineBuffer, MachineView, Message, Vote } from './machine.js';
 import { readHeader } from './stub-chain.js';
@@ -114,7 +114,7 @@ export class CoreInvariants {
     const slot = `${height}/${round}/${value}`;
     const signers = this.#commits.get(slot) ?? new Set<number>();
     this.#commits.set(slot, signers.add(index));
-    if (signers.size < quorumOf(set.validators.length)) return;
+    if (signers.size < quorumAmong(set.validators.length)) return;
     this.#decide('oneCertificate', height, value);
   }
 
@@ -151,7 +151,7 @@ export class CoreInvariants {
         broken('validity', `nobody submitted "${text.slice(0, 40)}", committed at ${height}`);
     }
     const set = this.validatorsAt(height) ?? before.validators;
-    const quorum = quorumOf(set.validators.length);
+    const quorum = quorumAmong(set.validators.length);
     const members = new Set(certificate.seals.map(({ validator }) => validator));
     if (members.size < quorum)
       broken('validity', `the certificate of ${height} has ${members.size} of ${quorum} members`);

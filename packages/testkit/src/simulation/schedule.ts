@@ -1,4 +1,4 @@
-import { faultTolerance } from '@it-chain/contracts';
+import { toleratedAmong } from './arithmetic.js';
 import type { LinkFaults } from './links.js';
 import type { DiskFaults } from './process.js';
 import type { Random } from './random.js';
@@ -129,7 +129,7 @@ class Planner {
     const { profile, strategies } = this.#options;
     const random = this.#random;
     const identities = Array.from({ length: nodes }, (_, index) => index);
-    const most = profile.byzantine && random.chance(0.6) ? faultTolerance(founders) : 0;
+    const most = profile.byzantine && random.chance(0.6) ? toleratedAmong(founders) : 0;
     for (const identity of random.shuffle(identities.slice(0, founders)).slice(0, most)) {
       this.#byzantine[identity] = random.pick(strategies);
     }
@@ -251,7 +251,7 @@ class Planner {
     const { nodes } = this.#options;
     const members = Array.from({ length: nodes }, (_, index) => index).filter(() => random.chance(0.65));
     const liars = members.filter((identity) => this.#byzantine[identity] !== undefined);
-    const set = liars.length > faultTolerance(members.length) ? members.filter((one) => !liars.includes(one)) : members;
+    const set = liars.length > toleratedAmong(members.length) ? members.filter((one) => !liars.includes(one)) : members;
     const correct = Array.from({ length: nodes }, (_, index) => index).filter(
       (one) => this.#byzantine[one] === undefined,
     );
