@@ -3,7 +3,7 @@ import { FAULT_PROFILES, INVARIANTS, STRATEGIES, runCore, shrinkCore, type Conse
 import type { State } from '@it-chain/plugin-consensus';
 import { shippedMachine } from './shipped-machine.js';
 
-const SEEDS = Number(process.env['SIM_SEEDS'] ?? 4);
+const SEEDS = Number(process.env['SIM_SEEDS'] ?? 2);
 const FIRST = Number(process.env['SIM_SEED'] ?? 1);
 
 function expectGreen(nodes: number | undefined, faults: string, strategies?: readonly string[]): void {

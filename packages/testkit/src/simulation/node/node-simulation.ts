@@ -18,7 +18,7 @@ import {
   type ChainTip,
 } from '@it-chain/contracts';
 import { EventQueue } from '../event-queue.js';
-import { broken, InvariantViolation, thrown } from '../invariants.js';
+import { broken, thrown, type InvariantViolation } from '../invariants.js';
 import { Links, NO_FAULTS } from '../links.js';
 import { NO_DISK_FAULTS } from '../process.js';
 import { Random } from '../random.js';
@@ -230,7 +230,9 @@ class NodeSimulation {
       if (genesis !== undefined) this.#network = networkOf(Genesis.decode(genesis));
     });
     for (const node of others) {
-      await this.#ask('join', async () => void (await node.use(P2p).join({ address: 'node-0:7000' })));
+      await this.#ask('join', async () => {
+        await node.use(P2p).join({ address: 'node-0:7000' });
+      });
     }
   }
 

@@ -1,4 +1,4 @@
-import { isItChainError, sha256, type VoteType } from '@it-chain/contracts';
+import { isItChainError, sha256, utf8, type VoteType } from '@it-chain/contracts';
 import type { Message } from '../machine.js';
 import type { CommittedBlock } from '../stub-chain.js';
 import { Strategy, type Actor } from './strategy.js';
@@ -12,6 +12,10 @@ export class Garbage extends Strategy {
 
   override alter(message: Message, _to: number, actor: Actor): readonly Message[] {
     if (actor.random.chance(0.8)) return [message];
+    if (message.kind === 'proposal') {
+      // The digest is right, the body is not its own.
+      return [{ ...message, block: { ...message.block, transactions: [...message.block.transactions, utf8('more')] } }];
+    }
     const bytes = Uint8Array.from(actor.machine.encode(message, actor.network, 0));
     for (let flips = 1 + actor.random.below(4); flips > 0; flips -= 1) {
       bytes[actor.random.below(bytes.length)] = actor.random.below(256);

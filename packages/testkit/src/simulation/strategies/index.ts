@@ -5,6 +5,7 @@ import { LockIgnoringLeader } from './lock-ignoring-leader.js';
 import { LyingRoundChange } from './lying-round-change.js';
 import { DuplicateSender, Replayer, SelectiveSender, Withholder, WrongSetSigner } from './senders.js';
 import type { Strategy } from './strategy.js';
+import { Usurper } from './usurper.js';
 
 export { roundChangeOf, Strategy, type Actor } from './strategy.js';
 export {
@@ -16,6 +17,7 @@ export {
   LyingRoundChange,
   Replayer,
   SelectiveSender,
+  Usurper,
   Withholder,
   WrongSetSigner,
 };
@@ -32,4 +34,5 @@ export const STRATEGIES: Readonly<Record<string, () => Strategy>> = {
   'censoring-leader': () => new CensoringLeader(),
   withholding: () => new Withholder(),
   garbage: () => new Garbage(),
+  usurper: () => new Usurper(),
 };
