@@ -37,7 +37,7 @@ export function screen(encoded: Uint8Array, facts: NetworkFacts, height: number)
   if (!('value' in transaction)) return transaction;
   const { value, id } = transaction;
   const { membership } = value;
-  if (membership !== undefined && !membership.join && !membership.promote && !membership.leave) {
+  if (membership !== undefined && Object.values(membership).every((change) => change === undefined)) {
     return rejected(id, 'ERR_TX_MALFORMED', 'a membership transaction that names no change');
   }
   if (!sameBytes(value.network, facts.network)) {

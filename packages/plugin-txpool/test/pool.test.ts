@@ -1,5 +1,20 @@
 import { expect } from 'chai';
-import { Chain, Genesis, P2p, TxPool, p2pKeys, failure, hasCode, toHex, utf8, type Write } from '@it-chain/contracts';
+import {
+  Chain,
+  Genesis,
+  P2p,
+  TxPool,
+  equivocation,
+  p2pKeys,
+  failure,
+  hasCode,
+  networkOf,
+  signTransaction,
+  toHex,
+  utf8,
+  type Membership,
+  type Write,
+} from '@it-chain/contracts';
 import { settle } from '@it-chain/testkit';
 import { PoolFixture, genesisOf, idOf, keysOf, transaction } from './fixture.js';
 
@@ -126,6 +141,28 @@ describe('the pool', () => {
     expect(
       await fixture.outcomes(transaction('a', { expiresAt: 10 }), transaction('a', { expiresAt: 1_010 })),
     ).to.deep.equal(['pending', 'pending']);
+  });
+
+  it('X4: takes every change of the members that the chain knows, and refuses one that names none', async () => {
+    const fixture = await new PoolFixture().start();
+    const publicKey = keysOf('b').publicKey;
+    const half = { digest: publicKey, signature: new Uint8Array(64) };
+    const changes: Required<Membership> = {
+      join: { publicKey, name: 'b', signature: new Uint8Array(64) },
+      promote: { publicKeys: [publicKey] },
+      leave: {},
+      propose: { action: { admit: { publicKey, name: 'b' } }, approve: true },
+      vote: { proposal: publicKey, approve: true },
+      accuse: { evidence: equivocation({ publicKey, type: 'commit', height: 1, round: 0 }, half, half) },
+    };
+    const network = networkOf(genesisOf('one'));
+    const signed = (membership: Membership): Uint8Array =>
+      signTransaction({ network, nonce: utf8(`${++nonce}`.padStart(8)), expiresAt: 100, membership }, keysOf('a'));
+    let nonce = 0;
+    for (const [name, change] of Object.entries(changes)) {
+      expect(await fixture.outcomes(signed({ [name]: change })), name).to.deep.equal(['pending']);
+    }
+    expect(await fixture.outcomes(signed({}))).to.deep.equal(['ERR_TX_MALFORMED']);
   });
 
   it('X4: over a limit a transaction is rejected with its code, unverified, and may be sent again', async () => {

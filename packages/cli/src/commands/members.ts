@@ -70,6 +70,11 @@ export function membersCommand(program: Command, cli: Cli): void {
       }),
     );
 
+  evictCommand(members, cli);
+  evidenceCommand(members, cli);
+}
+
+function evictCommand(members: Command, cli: Cli): void {
   withWait(nodeVerb(members, 'evict <member>', 'evict a member: by evidence where this node has some, else by a vote'))
     .option('--reason <text>', 'for the others who vote', '')
     .option('--by-vote', 'propose it although this node has evidence')
@@ -86,7 +91,9 @@ export function membersCommand(program: Command, cli: Cli): void {
         await settle(sent, options, { client, printer, cli });
       }),
     );
+}
 
+function evidenceCommand(members: Command, cli: Cli): void {
   nodeVerb(members, 'evidence', 'the proofs that validators signed two votes which exclude each other').action(
     async (options: NodeVerbOptions) =>
       cli.withNode(options, async (client, printer) => {
