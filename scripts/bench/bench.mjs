@@ -19,8 +19,8 @@ import { cpuSeconds, memoryMb } from './process-usage.mjs';
 
 /** A rate is kept up with while at least this share of it is committed. */
 const SATURATED_BELOW = 0.95;
-/** Offered before the first measured rate, so that what is measured runs compiled code. */
-const WARM_UP = { rate: 500, seconds: 4 };
+/** Steps of the series that are offered, and for how long, before the first measured rate: compiling is not what is measured. */
+const WARM_UP = { steps: 2, seconds: 10 };
 const IDLE_SETTLE_MS = 3_000;
 const IDLE_SECONDS = 20;
 /** The rising series: steps of so many transactions a second, by the number of nodes. */
@@ -77,7 +77,7 @@ async function measure(count) {
     const run = { nodes: count, idle: await idle(devnet.nodes), steps: [], saturated: false };
     say(`${count} node(s), idle: ${run.idle.cpuPercent} % of a core and ${run.idle.memoryMb} MB per node`);
     say(`  ${COLUMNS.map(([title]) => title).join(' | ')}`);
-    await load(devnet.nodes, WARM_UP.rate, WARM_UP.seconds);
+    await load(devnet.nodes, WARM_UP.steps * stepOf(count), WARM_UP.seconds);
     for (const rate of values.rates?.split(',').map(Number) ?? rising(stepOf(count))) {
       if (performance.now() > deadline) break;
       const step = await load(devnet.nodes, rate, seconds);

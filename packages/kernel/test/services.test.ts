@@ -84,6 +84,14 @@ describe('metrics', () => {
     metrics.close();
   });
 
+  it('does not wake the process to watch the event loop: it tells the delay when it is asked', async () => {
+    const metrics = createMetrics();
+    const text = await metrics.text();
+    expect(text).to.contain('nodejs_eventloop_lag_seconds');
+    expect(text).to.not.match(/nodejs_eventloop_lag_(?:min|max|mean|stddev|p\d\d)_/);
+    metrics.close();
+  });
+
   it('is a registry of its own', async () => {
     const [one, other] = [createMetrics(), createMetrics()];
     one.gauge('test_only_here', 'Here.').set(1);

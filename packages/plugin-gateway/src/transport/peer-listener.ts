@@ -15,7 +15,8 @@ const TLS_HANDSHAKE = 0x16;
 
 export interface PeerListenerDependencies {
   readonly clock: Clock;
-  readonly certificate: PeerCertificate;
+  /** Makes the certificate; asked for once, when the first TLS connection comes or TLS is expected. */
+  readonly certificate: () => Promise<PeerCertificate>;
   /** False for addresses that are not spoken to. */
   allowed(remote: string): boolean;
   /**
@@ -32,7 +33,7 @@ export class PeerListener {
   readonly #options: PeersConfig;
   readonly #deps: PeerListenerDependencies;
   readonly #server: Server;
-  readonly #tls: TlsServer;
+  #tls: Promise<TlsServer> | undefined;
   readonly #pending: PendingConnections;
   /** Entries by the address and port of the other end, to find them again above TLS. */
   readonly #byPeer = new Map<string, PendingConnection>();
@@ -44,27 +45,14 @@ export class PeerListener {
     this.#server = createServer({ noDelay: true }, (socket) => {
       this.#connected(socket);
     });
-    this.#tls = createTlsServer(
-      {
-        ...dependencies.certificate,
-        ALPNProtocols: ['h2'],
-        minVersion: 'TLSv1.3',
-        handshakeTimeout: options.limits.handshakeMs,
-      },
-      (socket) => {
-        this.#secured(socket);
-      },
-    );
-    this.#tls.on('tlsClientError', (error, socket) => {
-      if (socket.remoteAddress !== undefined) this.#deps.breach(socket.remoteAddress, messageOf(error));
-      socket.destroy();
-    });
   }
 
   /** Listens; answers `host:port` as bound. @throws ERR_GATEWAY_LISTEN */
   async listen(): Promise<string> {
     const endpoint = parseEndpoint(this.#options.listen);
     if (endpoint === undefined) throw failure('ERR_GATEWAY_LISTEN', `"${this.#options.listen}" is not HOST:PORT`);
+    // On loopback nobody need come with TLS; elsewhere nobody should wait for the certificate.
+    if (this.#options.tls !== 'auto' || !isLoopback(endpoint.host)) await this.#secure();
     await new Promise<void>((resolve, reject) => {
       this.#server.once('error', (cause) => {
         reject(failure('ERR_GATEWAY_LISTEN', `peers.listen ${this.#options.listen}: ${messageOf(cause)}`, { cause }));
@@ -103,11 +91,42 @@ export class PeerListener {
       socket.pause();
       socket.unshift(first);
       if (first[0] === TLS_HANDSHAKE) {
-        this.#tls.emit('connection', socket);
+        void this.#handOver(socket);
       } else {
         this.#serve(socket, pending, { security: 'plain', binding: new Uint8Array(0) });
       }
     });
+  }
+
+  /** Lets TLS go on with a connection whose first bytes were put back. */
+  async #handOver(socket: Socket): Promise<void> {
+    try {
+      (await this.#secure()).emit('connection', socket);
+    } catch (error) {
+      socket.destroy(error as Error);
+    }
+  }
+
+  #secure(): Promise<TlsServer> {
+    this.#tls ??= this.#deps.certificate().then((certificate) => {
+      const server = createTlsServer(
+        {
+          ...certificate,
+          ALPNProtocols: ['h2'],
+          minVersion: 'TLSv1.3',
+          handshakeTimeout: this.#options.limits.handshakeMs,
+        },
+        (socket) => {
+          this.#secured(socket);
+        },
+      );
+      server.on('tlsClientError', (error, socket) => {
+        if (socket.remoteAddress !== undefined) this.#deps.breach(socket.remoteAddress, messageOf(error));
+        socket.destroy();
+      });
+      return server;
+    });
+    return this.#tls;
   }
 
   #secured(socket: TLSSocket): void {

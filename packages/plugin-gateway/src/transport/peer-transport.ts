@@ -19,7 +19,6 @@ import { BanList } from './ban-list.js';
 import { ControlReader } from './control-reader.js';
 import { asPeerError, goodbyeOfError } from './goodbye.js';
 import { handshake, isBreach, type Proven } from './handshake.js';
-import { makePeerCertificate } from './peer-certificate.js';
 import { openLink } from './peer-dialer.js';
 import type { PeerLink } from './peer-link.js';
 import { PeerListener } from './peer-listener.js';
@@ -98,7 +97,8 @@ export class PeerTransport implements Transport {
   async accept(): Promise<() => Promise<void>> {
     const listener = new PeerListener(this.#options, {
       clock: this.#deps.clock,
-      certificate: await makePeerCertificate(),
+      // Its library takes 10 MB and is not needed between nodes of one machine.
+      certificate: async () => (await import('./peer-certificate.js')).makePeerCertificate(),
       allowed: (remote) => this.#bans.remaining(remote, this.#now()) === 0,
       linked: (link, done, refused) => void this.#welcome(link, done, refused),
       breach: (remote, reason) => {

@@ -76,7 +76,7 @@ export async function rawListener(
   const links: PeerLink[] = [];
   const listener = new PeerListener(PeersConfig.parse({ listen: '127.0.0.1:0', ...config }), {
     clock: realClock,
-    certificate: await makePeerCertificate(),
+    certificate: makePeerCertificate,
     allowed: () => true,
     linked: (link, done) => {
       done();
