@@ -195,12 +195,22 @@ function parse(line: string): StartLine | undefined {
   }
 }
 
+const isTable = (value: unknown): value is object =>
+  typeof value === 'object' && value !== null && !Array.isArray(value);
+
 const FAST: Readonly<Record<string, object>> = {
   consensus: { baseTimeoutMs: 1_000, promotion: { healthyMs: 200 } },
 };
 
 function configOf(options: NodeOptions, dataDir: string, ports: { peer: number; api: number }): object {
-  const section = (name: string, own: object = {}): object => ({ ...FAST[name], ...own, ...options.sections?.[name] });
+  const section = (name: string, own: object = {}): object => {
+    const merged: Record<string, unknown> = { ...FAST[name], ...own };
+    // One level deep, so that a test can set a limit of the API and keep its address.
+    for (const [key, value] of Object.entries(options.sections?.[name] ?? {})) {
+      merged[key] = isTable(merged[key]) && isTable(value) ? { ...merged[key], ...value } : value;
+    }
+    return merged;
+  };
   const plugin = (name: string, own?: object): object => ({
     use: options.swap?.[name] ?? `@it-chain/plugin-${name}`,
     // The settings of a plugin are not those of the one that takes its place.
