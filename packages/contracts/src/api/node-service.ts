@@ -4,7 +4,10 @@ import { KeptEvidenceList } from '../roles/consensus.js';
 import * as m from './messages.js';
 import { defineService, method } from './service.js';
 
-/** The client API, `itchain.v1.Node`. Errors carry code and hint in the trailer `it-chain-error` as JSON. */
+/**
+ * The client API, `itchain.v1.Node`. Errors carry code and hint in the status details (google.rpc.ErrorInfo in
+ * `grpc-status-details-bin`) and as JSON in the trailer `it-chain-error`.
+ */
 export const NodeService = defineService('itchain.v1', 'Node', {
   submit: method({
     doc: 'Takes signed transactions in; answered when they are durable.',

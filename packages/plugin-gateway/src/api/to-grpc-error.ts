@@ -1,5 +1,6 @@
 import { Metadata, status, type ServiceError, type StatusObject } from '@grpc/grpc-js';
 import { errorCatalogue, isItChainError, type ItChainError } from '@it-chain/contracts';
+import { STATUS_DETAILS_TRAILER, statusDetails } from './status-details.js';
 
 /** The trailer that carries `{ code, message, hint, retryable, data }` as JSON in ASCII. */
 export const ERROR_TRAILER = 'it-chain-error';
@@ -51,8 +52,8 @@ export function hintOf(code: string): string {
 }
 
 /**
- * Anything that was thrown as a gRPC error: status, message, and code and hint in {@link ERROR_TRAILER}. The text of an
- * error that is not of this framework stays in the log of the node.
+ * Anything that was thrown as a gRPC error: status, message, and code and hint in {@link ERROR_TRAILER} and in the
+ * {@link STATUS_DETAILS_TRAILER}. The text of an error that is not of this framework stays in the log of the node.
  */
 export function toGrpcError(error: unknown): StatusObject & ServiceError {
   const known = isItChainError(error);
@@ -61,11 +62,10 @@ export function toGrpcError(error: unknown): StatusObject & ServiceError {
   const metadata = new Metadata();
   const hint = (known ? error.hint : undefined) ?? hintOf(code);
   const retryable = known && error.retryable;
-  metadata.set(
-    ERROR_TRAILER,
-    toAscii(JSON.stringify({ code, message, hint, retryable, data: known ? error.data : undefined })),
-  );
+  const data = known ? error.data : undefined;
+  metadata.set(ERROR_TRAILER, toAscii(JSON.stringify({ code, message, hint, retryable, data })));
   const grpc = known ? statusOf(error) : status.INTERNAL;
+  metadata.set(STATUS_DETAILS_TRAILER, statusDetails(grpc, { code, message, retryable, data }, hint));
   return Object.assign(new Error(message), { code: grpc, details: message, metadata });
 }
 

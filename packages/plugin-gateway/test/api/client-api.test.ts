@@ -50,6 +50,26 @@ describe('client API', () => {
       expect(failed).to.include({ status: grpc.status.RESOURCE_EXHAUSTED, code: 'ERR_TXPOOL_FULL' });
     });
 
+    it('gives code, hint and facts in the status details that other languages read', async () => {
+      open = await openApi();
+      open.node.maxPool = 0;
+      const error = await open.call('submit', { transactions: [signed(1)] }).catch((cause: unknown) => cause);
+      const [bytes] = (error as grpc.ServiceError).metadata.get('grpc-status-details-bin');
+      // The published types, not ours: what a client in another language decodes with.
+      const path = join(open.dataDir, 'status.proto');
+      await writeFile(path, STATUS_PROTO);
+      const { A: a, B: b } = loadSync(path)['google.rpc.S'] as grpc.ServiceDefinition;
+      const status = a!.responseDeserialize(Buffer.from(bytes!)) as {
+        code: number;
+        details: { typeUrl: string; value: Buffer }[];
+      };
+      expect(status.code).to.equal(grpc.status.RESOURCE_EXHAUSTED);
+      expect(status.details[0]!.typeUrl).to.equal('type.googleapis.com/google.rpc.ErrorInfo');
+      const info = b!.responseDeserialize(status.details[0]!.value) as object;
+      expect(info).to.deep.include({ reason: 'ERR_TXPOOL_FULL', domain: 'it-chain' });
+      expect(info).to.have.property('metadata').that.includes.keys('hint', 'retryable', 'transaction');
+    });
+
     it('signs with the key of the node, for the candidate before founding', async () => {
       open = await openApi({}, false);
       const status = await open.call('signAndSubmit', { payload: put('a', 'b'), expiresAt: 0 });
@@ -559,6 +579,13 @@ describe('client API', () => {
     await chmod(open.dataDir, 0o700);
   });
 });
+
+/** google/rpc/status.proto and error_details.proto, as published, in one file. */
+const STATUS_PROTO = `syntax = "proto3"; package google.rpc;
+message Any { string type_url = 1; bytes value = 2; }
+message Status { int32 code = 1; string message = 2; repeated Any details = 3; }
+message ErrorInfo { string reason = 1; string domain = 2; map<string, string> metadata = 3; }
+service S { rpc A(Any) returns (Status); rpc B(Any) returns (ErrorInfo); }`;
 
 const REFLECTION_PROTO = `syntax = "proto3";
 package grpc.reflection.v1;
