@@ -336,6 +336,30 @@ describe('eviction', () => {
 });
 
 describe('votes in blocks', () => {
+  it('evidence in a block takes its signer out two heights later, and whoever verifies the chain agrees', async () => {
+    const genesis = genesisOf(four);
+    const node = await new ChainFixture('alice', genesis).start();
+    const evidence = evidenceOf(networkOf(genesis), 'dave', { height: 1 });
+    const forged = evidenceOf(networkOf(genesis), 'carol', { height: 1, signer: 'dave' });
+    const [first, second] = [forged, evidence].map((one) =>
+      transaction(genesis, 'bob', { membership: { accuse: { evidence: one } } }),
+    );
+    await node.advance(first!, second!);
+    const { transactions } = await node.chain.locate({ ids: [idOf(first!), idOf(second!)] });
+    expect(transactions.map(({ receipt }) => receipt?.code)).to.deep.equal([MEMBERSHIP_CODES.evidence, done]);
+    expect(transactions[1]?.receipt?.message).to.include('0 instead of 1 Byzantine ones are tolerated');
+    await node.advance();
+    await node.advance();
+    const sizes = await Promise.all([1, 2, 3].map((height) => node.chain.validators({ height })));
+    expect(sizes.map(({ validators }) => validators.validators.length)).to.deep.equal([4, 4, 3]);
+    const { blocks } = await node.chain.range({ from: 1, maxCount: 0, maxBytes: 0 });
+    const at = await verifyChain(genesis, blocks);
+    expect(at.validators.validators.map(({ publicKey }) => toHex(publicKey))).to.not.include(toHex(key('dave')));
+    expect(at.system.evicted.map(({ reason }) => reason)).to.deep.equal([
+      'signed two prepare votes at height 1, round 0',
+    ]);
+  });
+
   it('are executed by the chain and found again by whoever verifies it from the genesis', async () => {
     const genesis = genesisOf(['alice'], { admission: 'vote' });
     const node = await new ChainFixture('alice', genesis).start();

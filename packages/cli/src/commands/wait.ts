@@ -68,7 +68,7 @@ export function transactionText(json: TransactionJson, printer: Printer): string
   if (json.height !== null) rows.push(['block', `${json.height}, index ${json.index ?? 0}`]);
   if (json.result !== null) {
     const { code, message, output } = json.result;
-    const words = code === 0 ? 'done' : `refused by the application with code ${code}`;
+    const words = code === 0 ? 'done' : `refused with code ${code}`;
     rows.push(['result', `${words}${message === null ? '' : `: ${message}`}${output === '' ? '' : ` ${output}`}`]);
   }
   return printer.pairs(rows);
