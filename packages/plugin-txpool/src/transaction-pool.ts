@@ -22,6 +22,7 @@ import { RecentIds } from './recent-ids.js';
 import { Rejections } from './rejections.js';
 import type { Room } from './room.js';
 import { rejected, isFinal } from './screen.js';
+import { SubmitGate } from './submit-gate.js';
 
 type Answer<C extends keyof TxPool> = Awaited<ReturnType<TxPool[C]>>;
 type Asked<C extends keyof TxPool> = Parameters<TxPool[C]>[0];
@@ -50,7 +51,7 @@ export interface TransactionPoolDependencies extends Pick<AdmissionDependencies,
 export class TransactionPool implements TxPool {
   readonly #takeWaitMs: number;
   readonly #dependencies: TransactionPoolDependencies;
-  readonly #admission: Admission;
+  readonly #gate: SubmitGate;
   readonly #rejections: Rejections;
   readonly #committed = new RecentIds(RECENT_COMMITTED);
   readonly #counters;
@@ -70,7 +71,7 @@ export class TransactionPool implements TxPool {
     this.#dependencies = dependencies;
     this.#rejections = new Rejections(options.rejectedMemory);
     const { store, room, application, verify, metrics } = dependencies;
-    this.#admission = new Admission({
+    const admission = new Admission({
       store,
       room,
       application,
@@ -78,6 +79,13 @@ export class TransactionPool implements TxPool {
       known: (key) => this.#known(key),
       accept: (transactions, from) => this.#accept(transactions, from),
       describe: (id) => this.#known(keyOf(id)) ?? unknown(id),
+    });
+    this.#gate = new SubmitGate({
+      admit: async (transactions, from) => {
+        const { view } = dependencies;
+        const facts = await view.need();
+        return admission.submit(transactions, facts, view.height + 1, from);
+      },
     });
     this.#counters = {
       size: metrics.gauge('txpool_size', 'Transactions that wait'),
@@ -121,9 +129,7 @@ export class TransactionPool implements TxPool {
 
   /** Takes in what a client (`from` empty) or a peer sent. */
   async accept(transactions: readonly Uint8Array[], from: string): Promise<Answer<'submit'>> {
-    const { view } = this.#dependencies;
-    const facts = await view.need();
-    const entries = await this.#admission.submit(transactions, facts, view.height + 1, from);
+    const entries = await this.#gate.submit(transactions, from);
     for (const entry of entries) {
       if (entry.state !== 'rejected') continue;
       this.#counters.rejected.add(1, { code: entry.code });

@@ -55,6 +55,8 @@ export class ConsensusDriver {
   #session: Session | undefined;
   #opening = false;
   #openAgain = false;
+  #asksPool = false;
+  #asksAgain = false;
   #stopped = false;
 
   constructor(context: PluginContext<ConsensusConfig>, roles: ConsensusRoles) {
@@ -160,7 +162,8 @@ export class ConsensusDriver {
 
   onAccepted(): void {
     this.#session?.ledger.onAccepted();
-    this.#tellWork();
+    // Where the pool is known to hold work, more of it is no news; an answer under way may be older than this.
+    if (this.#asksPool || this.#session?.state.work.pooled !== true) this.#tellWork();
   }
 
   onCommitted(height: number): void {
@@ -462,17 +465,32 @@ export class ConsensusDriver {
     }
   }
 
+  /** Asks the pool one question at a time: what comes meanwhile is asked once more after it. */
   #tellWork(): void {
+    this.#asksAgain = true;
+    if (this.#asksPool) return;
+    this.#asksPool = true;
+    this.#try('look at the pool', async () => {
+      try {
+        while (this.#asksAgain && !this.#stopped) {
+          this.#asksAgain = false;
+          await this.#tellWorkOnce();
+        }
+      } finally {
+        this.#asksPool = false;
+      }
+    });
+  }
+
+  async #tellWorkOnce(): Promise<void> {
     const session = this.#session;
     if (session === undefined) return;
-    this.#try('look at the pool', async () => {
-      const { pooled, oldest } = await session.ledger.pool();
-      session.watch.onPool(oldest);
-      const leaderDown = this.#isLeaderDown(session);
-      const { work } = session.state;
-      if (work.pooled === pooled && work.leaderDown === leaderDown) return;
-      this.#input({ type: 'work', pooled, leaderDown }, session);
-    });
+    const { pooled, oldest } = await session.ledger.pool();
+    session.watch.onPool(oldest);
+    const leaderDown = this.#isLeaderDown(session);
+    const { work } = session.state;
+    if (work.pooled === pooled && work.leaderDown === leaderDown) return;
+    this.#input({ type: 'work', pooled, leaderDown }, session);
   }
 
   /** The session to leader(tip + 1, 0) has been down for 2 * T0, as far as this node knows. */
