@@ -177,7 +177,19 @@ function errorsPage() {
 }
 
 async function configPage() {
-  const plugins = ['gateway', 'p2p', 'txpool', 'chain', 'consensus', 'leveldb', 'kv', 'memory', 'solo', 'raft'];
+  const plugins = [
+    'gateway',
+    'p2p',
+    'txpool',
+    'chain',
+    'consensus',
+    'leveldb',
+    'kv',
+    'memory',
+    'solo',
+    'raft',
+    'postgres',
+  ];
   const parts = [
     `<!-- ${NOTE} -->`,
     '# Configuration',
