@@ -82,10 +82,9 @@ describe('a leader whose rounds do not fail', () => {
     await cluster.start();
     await commitSome(cluster, 1);
     const firstTry = new Map<number, number>();
-    const [alice] = cluster.nodes;
-    cluster.filter = (from, _to, body) => {
+    cluster.filter = (_from, _to, body) => {
       const content = decodeMessage(body)?.content;
-      if (from !== alice || content?.kind !== 'proposal') return true;
+      if (content?.kind !== 'prepare') return true;
       const now = cluster.clock.monotonic();
       const since = firstTry.get(content.vote.height) ?? now;
       firstTry.set(content.vote.height, since);
@@ -123,13 +122,15 @@ describe('a leader whose rounds do not fail', () => {
 });
 
 describe('evidence', () => {
-  async function equivocate(cluster: Cluster, count: number): Promise<void> {
+  /** Dave signs two votes of each round of the open height. */
+  async function equivocate(cluster: Cluster, rounds: number): Promise<void> {
     const alice = cluster.node(0);
     const dave = cluster.node(3);
-    for (let round = 0; round < count; round += 1) {
+    const height = alice.chain.tip.height + 1;
+    for (let round = 0; round < rounds; round += 1) {
       for (const text of ['one', 'two']) {
         const digest = sha256(utf8(text));
-        const content = { type: 'prepare', height: 1, round, digest } as const;
+        const content = { type: 'prepare', height, round, digest } as const;
         const { publicKey, secretKey } = dave.context.keys;
         const signature = signBytes(voteSigningBytes(cluster.network, content), secretKey);
         const vote = { ...content, signer: publicKey, signature };
@@ -159,7 +160,10 @@ describe('evidence', () => {
     await cluster.stop(0);
     await cluster.start(0);
     expect(await kept(cluster)).to.deep.equal({ entries });
-    await equivocate(cluster, 5);
+    for (let more = 0; more < 3; more += 1) {
+      await commitSome(cluster, 1);
+      await equivocate(cluster, 3);
+    }
     expect((await kept(cluster)).entries).to.have.length(2);
     // It lies above the log, which is cleared by commits and read from its end at a start.
     await commitSome(cluster, 2);
@@ -168,5 +172,30 @@ describe('evidence', () => {
     expect((await kept(cluster)).entries).to.have.length(2);
     expect((await cluster.status(0)).waiting).to.equal('');
     await commitSome(cluster, 1);
+  });
+});
+
+describe('who is missing', () => {
+  it('is told with the time since when, and when it was heard last', async () => {
+    const cluster = new Cluster(NAMES, FAST);
+    await cluster.start();
+    await commitSome(cluster, 1);
+    const heard = cluster.clock.now();
+    await cluster.clock.advance(5_000);
+    await cluster.stop(3);
+    const gone = cluster.clock.now();
+    await cluster.clock.advance(10_000);
+    const { views } = await cluster.node(0).context.servedRole(Consensus).status({});
+    const of = (index: number) =>
+      views.find(({ publicKey }) => toHex(publicKey) === toHex(cluster.node(index).context.identity.publicKey));
+    expect(views).to.have.length(4);
+    expect(of(3)).to.include({ present: false });
+    expect(of(3)?.missingSince).to.be.within(gone, gone + 1_500);
+    expect(of(3)?.seen).to.be.within(heard, gone);
+    for (const index of [0, 1, 2]) expect(of(index)).to.include({ present: true, missingSince: 0 });
+    await cluster.start(3);
+    await cluster.clock.advance(2_000);
+    const again = (await cluster.node(0).context.servedRole(Consensus).status({})).views;
+    expect(again.every(({ present, missingSince }) => present === true && missingSince === 0)).to.equal(true);
   });
 });

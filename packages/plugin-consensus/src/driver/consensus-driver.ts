@@ -156,7 +156,6 @@ export class ConsensusDriver {
     const publicKey = this.#peers.get(nodeId);
     if (publicKey === undefined) return;
     this.#peers.delete(nodeId);
-    this.#seen.delete(toHex(publicKey));
     this.#input({ type: 'disconnected', peer: publicKey });
   }
 
@@ -457,6 +456,12 @@ export class ConsensusDriver {
     const { sessions } = await this.#roles.transport.sessions({});
     const open = new Set(sessions.map(({ nodeId }) => nodeId));
     for (const nodeId of [...this.#peers.keys()]) if (!open.has(nodeId)) this.onDisconnected(nodeId);
+    // Of a validator that is missing it is still told when it was heard last.
+    const { members } = this.#session?.state ?? { members: undefined };
+    const connected = new Set([...this.#peers.values()].map(toHex));
+    for (const key of this.#seen.keys()) {
+      if (!connected.has(key) && members?.index.has(key) !== true) this.#seen.delete(key);
+    }
     for (const { nodeId, publicKey } of sessions) {
       // Told again after founding: a new machine knows nobody yet.
       if (!this.#peers.has(nodeId) || this.#session?.state.connected.has(toHex(publicKey)) === false) {
