@@ -15,6 +15,7 @@ const pages = {
   'docs/asyncapi.yaml': asyncApi(),
   'docs/errors.md': errorsPage(),
   'docs/config.md': await configPage(),
+  'config/it-chain.config.yaml': await cli.exampleConfig(),
   'docs/cli.md': `<!-- ${NOTE} -->\n${cli.cliReference()}`,
   'packages/contracts/proto/itchain/bus/v1/bus.proto': busProto(),
   'packages/contracts/proto/itchain/v1/node.proto': nodeProto(),
