@@ -36,6 +36,8 @@ export interface Trust {
   readonly network: Uint8Array;
   /** Without it the validators in the proof are taken, and the proof is only as good as the node that gave it. */
   readonly validators?: ValidatorSet | undefined;
+  /** Signatures that decide among `n` validators: those of QBFT by default; `majorityOf` for a network that runs Raft. */
+  readonly quorum?: ((n: number) => number) | undefined;
 }
 
 /**
@@ -60,6 +62,7 @@ export function verifyTransactionProof(proof: Infer<typeof TransactionProof>, tr
     height: header.height,
     digest,
     validators,
+    quorum: trust.quorum,
   });
   return { id, height: header.height, index: proof.index, digest, signers };
 }
@@ -75,11 +78,12 @@ export function verifyCertificate(
     readonly height: number;
     readonly digest: Uint8Array;
     readonly validators: ValidatorSet;
+    readonly quorum?: ((n: number) => number) | undefined;
   },
 ): string[] {
-  const { height, digest, network, validators } = block;
+  const { height, digest, network, validators, quorum } = block;
   if (certificate.height !== height) throw invalid(`the certificate is for height ${certificate.height}`);
-  const checks = checksOf(certificate, network, validators, digest);
+  const checks = checksOf(certificate, network, validators, digest, quorum);
   const wrong = checks.findIndex(
     ({ publicKey, message, signature }) => !verifySignature(publicKey, message, signature),
   );
