@@ -5,7 +5,8 @@
 //   --bytes 250        size of an encoded transaction
 //   --minutes 20       begins no new rate after this long
 //   --base-port P      first port of the devnet (ten per node), instead of free ones
-//   --profile DIR      CPU profiles of the nodes in DIR; read them with scripts/bench/profile.mjs
+//   --profile DIR      CPU profiles of the nodes in DIR; read them with scripts/bench/profile.mjs. What is measured
+//                      meanwhile, idle above all, includes the profiler
 //   --json             the report as JSON on standard output, the table on standard error
 import { spawn, spawnSync } from 'node:child_process';
 import { mkdirSync } from 'node:fs';
