@@ -1,10 +1,8 @@
 import {
-  Consensus,
   Genesis,
   PEER_KINDS,
   equivocation,
   failure,
-  fromHex,
   hasCode,
   messageOf,
   networkOf,
@@ -19,12 +17,13 @@ import {
   type PluginContext,
 } from '@it-chain/contracts';
 import type { ConsensusConfig } from '../config.js';
-import { explain } from '../machine/explain.js';
 import type { Effect, Input } from '../machine/interface.js';
 import { step } from '../machine/machine.js';
 import { encodeMessage, type ConsensusMessage } from '../machine/messages.js';
 import { isSilent, isValidator, leaderAt } from '../machine/state.js';
+import { tellEvidence, tellRound } from './announce.js';
 import { readDecided, violation } from './block-sync.js';
+import { describeStatus } from './describe-status.js';
 import type { VerifiedMessage } from './inbox.js';
 import { openSession, type ConsensusRoles, type Session } from './session.js';
 import { VoteLog } from './wal.js';
@@ -85,43 +84,13 @@ export class ConsensusDriver {
 
   /** `consensus.status`. */
   status(): ConsensusStatus {
-    const session = this.#session;
-    if (session === undefined) {
-      const waiting = 'this node belongs to no network yet';
-      return { height: 0, round: 0, leader: new Uint8Array(0), quorum: 0, validator: false, views: [], waiting };
-    }
-    const { height, round, leader, quorum, validator, views, waiting, working } = explain(session.state);
-    return {
-      height,
-      round,
-      leader: fromHex(leader, 32) ?? new Uint8Array(0),
-      quorum,
-      validator,
-      views: views.map((view) => ({
-        publicKey: fromHex(view.key, 32) ?? new Uint8Array(32),
-        height: view.height,
-        round: view.round,
-        seen: this.#seen.get(view.key) ?? 0,
-        present: view.present,
-        missingSince: view.present ? 0 : this.#missingSince(view.key),
-      })),
-      waiting: waiting.slice(0, 512),
-      since: this.#entered.at,
-      working,
-      complaint: session.watch.describe(height).slice(0, 512),
-    };
+    const { clock } = this.#context;
+    return describeStatus(this.#session, { clock, seen: this.#seen, down: this.#down, entered: this.#entered.at });
   }
 
   /** `consensus.evidence`. */
   evidence(): KeptEvidenceList {
     return { entries: this.#session?.evidence.list() ?? [] };
-  }
-
-  /** When a validator without a session was first seen to have none, in ms since the epoch. */
-  #missingSince(key: string): number {
-    const { clock } = this.#context;
-    const since = this.#down.get(key);
-    return since === undefined ? clock.now() : Math.round(clock.now() - (clock.monotonic() - since));
   }
 
   /** Notes when a height was entered. */
@@ -304,7 +273,8 @@ export class ConsensusDriver {
         this.#try('commit a block', () => session.ledger.commit(effect));
         break;
       case 'evidence':
-        this.#tellEvidence(session, effect);
+        tellEvidence(this.#context, effect);
+        this.#keepEvidence(session, effect);
         break;
       case 'sync':
         this.#try('sync', () => session.ledger.exclusive((tip) => session.sync.run(tip)));
@@ -316,7 +286,7 @@ export class ConsensusDriver {
         this.#context.fatal('safety', violation(effect.height, effect.first, effect.second));
         break;
       case 'round':
-        this.#tellRound(session, effect);
+        tellRound(this.#context, session.state.members, effect);
         break;
     }
   }
@@ -376,28 +346,10 @@ export class ConsensusDriver {
     if (round > 0) metrics.counter('consensus_late_decisions_total', 'Heights that needed a round above 0').add();
   }
 
-  #tellEvidence(session: Session, { first, second }: Extract<Effect, { type: 'evidence' }>): void {
+  #keepEvidence(session: Session, { first, second }: Extract<Effect, { type: 'evidence' }>): void {
     const { signer: publicKey, height, round, type } = first;
-    this.#context.log.warn('a validator signed two votes that exclude each other', {
-      peer: nodeIdOf(publicKey),
-      height,
-      round,
-      type,
-    });
-    const [a, b] = [first, second].map(({ digest, signature }) => Buffer.concat([digest, signature]));
-    const body = { publicKey, height, round, type, first: a ?? new Uint8Array(0), second: b ?? new Uint8Array(0) };
-    void this.#context.emit(Consensus.events.evidence, body);
     const evidence = equivocation({ publicKey, height, round, type }, first, second);
     this.#try('keep evidence', () => session.evidence.add(evidence, this.#context.clock.now()));
-  }
-
-  #tellRound(session: Session, { height, round, leader }: Extract<Effect, { type: 'round' }>): void {
-    const { metrics, log } = this.#context;
-    metrics.gauge('consensus_height', 'The height that is open').set(height);
-    metrics.gauge('consensus_round', 'Highest round of it that f+1 validators were seen in').set(round);
-    metrics.gauge('consensus_validators', 'Validators of the open height').set(session.state.members.n);
-    if (round > 0) log.info('the lead has moved on', { height, round, leader: nodeIdOf(leader) });
-    void this.#context.emit(Consensus.events.round, { height, round, leader });
   }
 
   // ---- certificates of committed heights
