@@ -1,6 +1,7 @@
 import {
   BlockRangeAnswer,
   BlockRangeRequest,
+  PEER_KINDS,
   failure,
   isItChainError,
   messageOf,
@@ -11,6 +12,7 @@ import {
   type Transport,
 } from '@it-chain/contracts';
 import { LRUCache } from 'lru-cache';
+import type { SnapshotServer } from './snapshot-server.js';
 
 /** Peers whose rate is remembered. */
 const REMEMBERED_PEERS = 1_000;
@@ -20,10 +22,11 @@ interface Bucket {
   at: number;
 }
 
-/** Answers the requests of peers for blocks, each peer at a bounded rate. */
+/** Answers the requests of peers for blocks and snapshots, each peer at a bounded rate. */
 export class BlockServer {
   readonly #rate: number;
   readonly #chain: Chain;
+  readonly #snapshots: SnapshotServer;
   readonly #transport: Transport;
   readonly #clock: Clock;
   readonly #log: Log;
@@ -31,16 +34,23 @@ export class BlockServer {
 
   constructor(
     options: { readonly peerRequestsPerSecond: number },
-    dependencies: { readonly chain: Chain; readonly transport: Transport; readonly clock: Clock; readonly log: Log },
+    dependencies: {
+      readonly chain: Chain;
+      readonly snapshots: SnapshotServer;
+      readonly transport: Transport;
+      readonly clock: Clock;
+      readonly log: Log;
+    },
   ) {
     this.#rate = options.peerRequestsPerSecond;
     this.#chain = dependencies.chain;
+    this.#snapshots = dependencies.snapshots;
     this.#transport = dependencies.transport;
     this.#clock = dependencies.clock;
     this.#log = dependencies.log;
   }
 
-  /** Answers one request of the kind `blocks`; an error crosses by its code. Never throws. */
+  /** Answers one request of the kind `blocks` or `snapshot`; an error crosses by its code. Never throws. */
   async answer(asked: PeerAsked): Promise<void> {
     const { requestId } = asked;
     try {
@@ -57,11 +67,11 @@ export class BlockServer {
   }
 
   async #body(asked: PeerAsked): Promise<Uint8Array> {
-    const request = BlockRangeRequest.decode(asked.body);
     if (!this.#admit(asked.from)) {
       throw failure('ERR_PEER_BUSY', `more than ${this.#rate} requests for blocks per second`, { retryable: true });
     }
-    return BlockRangeAnswer.encode(await this.#chain.range(request));
+    if (asked.kind === PEER_KINDS.snapshot) return this.#snapshots.answer(asked.body);
+    return BlockRangeAnswer.encode(await this.#chain.range(BlockRangeRequest.decode(asked.body)));
   }
 
   async #refuse(requestId: string, errorCode: string, errorMessage: string): Promise<void> {

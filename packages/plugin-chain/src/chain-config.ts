@@ -38,6 +38,36 @@ export const ChainConfig = z
       .min(1)
       .default(20)
       .describe('Requests for blocks that one peer may send per second'),
+    snapshots: z
+      .strictObject({
+        everyBlocks: z
+          .number()
+          .int()
+          .min(0)
+          .default(0)
+          .describe(
+            'Blocks between two snapshots of the state that are offered to new nodes; 0 = none. This node pauses while it copies its state',
+          ),
+      })
+      .prefault({})
+      .describe('Snapshots for nodes that join without replaying all blocks'),
+    prune: z
+      .strictObject({
+        keepBlocks: z
+          .number()
+          .int()
+          .min(0)
+          .default(0)
+          .describe(
+            'Blocks that are kept at least; older ones go once a snapshot stands for them, so snapshots.everyBlocks must be set; 0 = keep all',
+          ),
+      })
+      .prefault({})
+      .describe('What of the past is removed'),
+  })
+  .refine(({ prune, snapshots }) => prune.keepBlocks === 0 || snapshots.everyBlocks > 0, {
+    path: ['prune', 'keepBlocks'],
+    message: 'needs snapshots.everyBlocks above 0: a snapshot stands for what is removed',
   })
   .prefault({});
 export type ChainConfig = z.output<typeof ChainConfig>;

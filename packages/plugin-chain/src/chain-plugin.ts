@@ -20,6 +20,11 @@ import { ChainQueries } from './chain-queries.js';
 import { ChainStore } from './chain-store.js';
 import { Ledger } from './ledger.js';
 import { NetworkWatch } from './network-watch.js';
+import { Pruner } from './pruner.js';
+import { SnapshotMaker } from './snapshot-maker.js';
+import { SnapshotRestorer } from './snapshot-restorer.js';
+import { SnapshotServer } from './snapshot-server.js';
+import { SnapshotStore } from './snapshot-store.js';
 
 /** The plugin that serves the role `chain`. */
 export const chainPlugin = definePlugin({
@@ -32,7 +37,8 @@ export const chainPlugin = definePlugin({
   setup(context) {
     const { config, clock, log } = context;
     const store = new ChainStore(config, { storage: context.use(Storage) });
-    const ledger = makeLedger(context, store);
+    const snapshots = new SnapshotStore({ storage: context.use(Storage), chain: store });
+    const ledger = makeLedger(context, store, snapshots);
     const transport = context.use(Transport);
     const fetcher = new BlockFetcher(config, { transport, log });
     const queries = new ChainQueries(config, {
@@ -48,6 +54,9 @@ export const chainPlugin = definePlugin({
       get: (request) => queries.get(request),
       range: (request) => queries.range(request),
       fetch: (request, call) => fetcher.fetch(request, call?.timeoutMs),
+      findSnapshot: ({ peers }) => ledger.findSnapshot(peers),
+      restore: ({ snapshot, peer }) => ledger.restore(snapshot, peer),
+      base: () => Promise.resolve({ snapshot: store.base }),
       locate: (request) => queries.locate(request),
       prove: (request) => queries.prove(request),
       validators: (request) => queries.validators(request),
@@ -55,9 +64,15 @@ export const chainPlugin = definePlugin({
       members: () => queries.members(),
     };
     context.serve(Chain, chain);
-    const server = new BlockServer(config, { chain, transport, clock, log });
+    const server = new BlockServer(config, {
+      chain,
+      snapshots: new SnapshotServer({ snapshots, network: () => ledger.state().network }),
+      transport,
+      clock,
+      log,
+    });
     context.on(Transport.events.asked, (asked) =>
-      asked.kind === PEER_KINDS.blocks ? server.answer(asked) : undefined,
+      asked.kind === PEER_KINDS.blocks || asked.kind === PEER_KINDS.snapshot ? server.answer(asked) : undefined,
     );
     const watch = new NetworkWatch(
       { pollMs: config.networkPollMs },
@@ -84,15 +99,23 @@ export const chainPlugin = definePlugin({
   },
 });
 
-function makeLedger(context: PluginContext<ChainConfig>, store: ChainStore): Ledger {
+function makeLedger(context: PluginContext<ChainConfig>, store: ChainStore, snapshots: SnapshotStore): Ledger {
   const { config, clock, log, metrics } = context;
   const application = context.use(Application);
   const pool = context.use(TxPool);
   const executor = new BlockExecutor({ application });
   const verify: PluginContext['verify'] = (checks) => context.verify(checks);
+  const transport = context.use(Transport);
   return new Ledger({
     store,
     builder: new BlockBuilder({ store, pool, clock, log, identity: context.identity }),
+    snapshots,
+    maker: new SnapshotMaker(
+      { ...config.snapshots, keepProofs: config.prune.keepBlocks > 0 },
+      { store, snapshots, application, clock, log },
+    ),
+    pruner: new Pruner({ ...config.prune, ...config.snapshots }, { snapshots, log }),
+    restorer: new SnapshotRestorer({ snapshots, application, transport, clock, log }),
     checker: new BlockChecker(config, { store, executor, pool, clock, log, verify }),
     application,
     log,

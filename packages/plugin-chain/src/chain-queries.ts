@@ -16,8 +16,8 @@ import {
 import type { ChainState } from './chain-state.js';
 import type { ChainStore } from './chain-store.js';
 
-type Answer<C extends keyof Chain> = Awaited<ReturnType<Chain[C]>>;
-type Asked<C extends keyof Chain> = Parameters<Chain[C]>[0];
+type Answer<C extends keyof Chain> = Awaited<ReturnType<NonNullable<Chain[C]>>>;
+type Asked<C extends keyof Chain> = Parameters<NonNullable<Chain[C]>>[0];
 
 /** Most ids in one question of where they are; as many as a block may hold. */
 const MAX_LOCATED = 65_536;
@@ -82,6 +82,12 @@ export class ChainQueries {
       throw failure('ERR_BLOCK_NOT_FOUND', `no block within the window holds the transaction ${toHex(id)}`);
     }
     const { height, index } = location;
+    if (height <= (this.#store.base?.height ?? 0)) {
+      throw failure(
+        'ERR_BLOCK_NOT_FOUND',
+        `the chain begins with a snapshot here: block ${height} is not in the store`,
+      );
+    }
     const stored = await this.#store.header(height);
     const body = stored === undefined ? undefined : await this.#store.body(height, stored.digest);
     const transaction = body?.transactions[index];

@@ -11,6 +11,8 @@ import {
   systemRootOf,
   type BlockHeader,
   type ChainPosition,
+  type ReadSnapshot,
+  type Snapshot,
 } from '@it-chain/contracts';
 
 /** All that the chain knows in memory; a function of what is stored. */
@@ -81,6 +83,28 @@ export function stateAfter(state: ChainState, header: BlockHeader, digest: Uint8
   // Read back: the keys of members are views of the blocks they came in, and would keep those alive.
   const system = SystemState.decode(SystemState.encode(roots.system));
   return { ...state, tip: ChainTip.decode(tipBytes), tipBytes, system };
+}
+
+/** The state that a snapshot holds, once it was verified. */
+export function stateAtSnapshot(state: ChainState, snapshot: Snapshot, read: ReadSnapshot): ChainState {
+  const { header, digest, system, systemRoot, stateRoot, validators } = read;
+  const tip: ChainTip = {
+    network: state.network,
+    height: snapshot.height,
+    digest,
+    stateRoot,
+    rootCertified: sameBytes(stateRoot, header.previousStateRoot),
+    time: header.time,
+    proposer: header.proposer,
+    proposerSequence: header.proposerSequence,
+    validators,
+    nextValidators: scheduledSet(system),
+    learners: system.learners,
+    systemRoot,
+    applicationRoot: snapshot.applicationRoot,
+  };
+  const tipBytes = ChainTip.encode(tip);
+  return { ...state, tip: ChainTip.decode(tipBytes), tipBytes, system: SystemState.decode(SystemState.encode(system)) };
 }
 
 /** What the next header is judged by. */

@@ -4,7 +4,9 @@ import {
   Certificate,
   ChainTip,
   Genesis,
+  HistoryEntry,
   Location,
+  Snapshot,
   SystemState,
   ValidatorSet,
   chainKeys,
@@ -28,7 +30,7 @@ import { LRUCache } from 'lru-cache';
 import type { Executed } from './block-executor.js';
 import type { ChainState } from './chain-state.js';
 import type { ReadBlock } from './read-block.js';
-import { StoredHeader, StoredReceipts, storedKeys } from './stored.js';
+import { LEAF_BYTES, StoredHeader, StoredReceipts, storedKeys } from './stored.js';
 
 /** Keys in one `storage.read`. */
 const READ_KEYS = 5_000;
@@ -59,15 +61,29 @@ export interface CommitBatch {
 export class ChainStore {
   readonly #storage: Storage;
   readonly #receipts: LRUCache<number, readonly Receipt[]>;
+  #base: Snapshot | undefined;
 
   constructor(options: { readonly receiptHeights: number }, dependencies: { readonly storage: Storage }) {
     this.#storage = dependencies.storage;
     this.#receipts = new LRUCache({ max: options.receiptHeights });
   }
 
+  /** The snapshot that the chain began with: blocks up to its height are not here. Known once {@link load} has run. */
+  get base(): Snapshot | undefined {
+    return this.#base;
+  }
+
+  set base(snapshot: Snapshot | undefined) {
+    this.#base = snapshot;
+  }
+
   /** The state after the last committed block, or undefined before block 1. @throws ERR_STORAGE_DAMAGED */
   async load(): Promise<ChainState | undefined> {
-    const [tipBytes, systemBytes] = await this.#read('chain', [chainKeys.tip, storedKeys.system]);
+    const [tipBytes, systemBytes, base] = await this.#read('chain', [
+      chainKeys.tip,
+      storedKeys.system,
+      storedKeys.base,
+    ]);
     const [genesisBytes] = await this.#read('p2p', [p2pKeys.genesis]);
     if (tipBytes === undefined) return undefined;
     if (systemBytes === undefined || genesisBytes === undefined) {
@@ -86,6 +102,7 @@ export class ChainStore {
     if (!sameBytes(systemRootOf(system), tip.systemRoot)) {
       throw failure('ERR_STORAGE_DAMAGED', `the members at height ${tip.height} do not have the root of the tip`);
     }
+    this.#base = base === undefined ? undefined : Snapshot.decode(base);
     return { genesis, genesisBytes, network, tip, tipBytes, system };
   }
 
@@ -180,6 +197,13 @@ export class ChainStore {
 
   /** Certified blocks from a height on, cut by count and by bytes; at least one where there is one. */
   async range(from: number, maxCount: number, maxBytes: number): Promise<CertifiedBlock[]> {
+    const begins = this.#base?.height ?? 0;
+    if (from <= begins) {
+      throw failure(
+        'ERR_BLOCK_NOT_FOUND',
+        `the chain begins with a snapshot here: blocks up to ${begins} are not in the store`,
+      );
+    }
     const headers = await this.#headers(from, maxCount, maxBytes);
     const bodies = await this.#read(
       'chain',
@@ -251,8 +275,24 @@ export class ChainStore {
   async #expiredIndexes(after: ChainState): Promise<Write[]> {
     const height = after.tip.height - after.genesis.window;
     if (height < 1) return [];
-    const receipts = await this.#readReceipts(height);
-    return receipts.map(({ id }) => ({ namespace: 'chain', key: chainKeys.transaction(id) }));
+    const list = await this.#historyAt(height);
+    const ids = list ?? (await this.#readReceipts(height)).map(({ id }) => id);
+    const writes: Write[] = ids.map((id) => ({ namespace: 'chain', key: chainKeys.transaction(id) }));
+    // The list itself is kept for another window: the snapshot that is offered may need it.
+    const old = height - after.genesis.window;
+    if (old >= 1 && old <= (this.#base?.height ?? 0)) writes.push({ namespace: 'chain', key: storedKeys.history(old) });
+    return writes;
+  }
+
+  /** Ids of a height whose block is not here, by its transaction list. */
+  async #historyAt(height: number): Promise<Uint8Array[] | undefined> {
+    if (height > (this.#base?.height ?? 0)) return undefined;
+    const [value] = await this.#read('chain', [storedKeys.history(height)]);
+    if (value === undefined) return undefined;
+    const { leaves } = HistoryEntry.decode(value);
+    return Array.from({ length: leaves.length / LEAF_BYTES }, (_, index) =>
+      leaves.subarray(index * LEAF_BYTES, index * LEAF_BYTES + 32),
+    );
   }
 
   async #clearedLog(below: number): Promise<Write[]> {

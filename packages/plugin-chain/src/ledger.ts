@@ -16,13 +16,18 @@ import {
   type Metrics,
   type NoticeDefinition,
   type Failpoint,
+  type Snapshot,
 } from '@it-chain/contracts';
 import { brokenRule, isBroken, type BlockChecker, type CheckedBlock } from './block-checker.js';
 import type { BlockBuilder } from './block-builder.js';
 import { BlockSize } from './block-size.js';
 import { stateAfter, stateAtGenesis, type ChainState } from './chain-state.js';
 import type { ChainStore } from './chain-store.js';
+import type { Pruner } from './pruner.js';
 import { Serial } from './serial.js';
+import type { SnapshotMaker } from './snapshot-maker.js';
+import type { SnapshotRestorer } from './snapshot-restorer.js';
+import type { SnapshotStore } from './snapshot-store.js';
 
 type CheckRequest = Parameters<Chain['check']>[0];
 type CheckAnswer = Awaited<ReturnType<Chain['check']>>;
@@ -32,6 +37,10 @@ type BuiltBlock = Awaited<ReturnType<Chain['build']>>;
 /** What the ledger needs of the rest of the node. */
 export interface LedgerDependencies {
   readonly store: ChainStore;
+  readonly snapshots: SnapshotStore;
+  readonly maker: SnapshotMaker;
+  readonly pruner: Pruner;
+  readonly restorer: SnapshotRestorer;
   readonly builder: BlockBuilder;
   readonly checker: BlockChecker;
   readonly application: Application;
@@ -89,6 +98,8 @@ export class Ledger {
     await this.#serial.run(async () => {
       let state: ChainState | undefined;
       try {
+        // What an unfinished restore has left is no state of any height.
+        if (await this.#dependencies.snapshots.isRestoring()) await this.#dependencies.snapshots.wipe();
         state = await this.#dependencies.store.load();
       } catch (error) {
         if (hasCode(error, 'ERR_STORAGE_DAMAGED') || hasCode(error, 'ERR_DATA_MALFORMED')) {
@@ -192,12 +203,32 @@ export class Ledger {
       this.#warnOfTolerance(state, after);
       this.#size.decided(state.genesis, certificate.round, block.ids.length);
       this.#tellCommitted(block, certificate);
+      await this.#dependencies.maker.committed(after);
+      await this.#dependencies.pruner.committed(after);
       this.#dependencies.failpoint('commit.after-event');
       return after.tip;
     });
   }
 
+  /** The highest snapshot that one of these peers offers; not checked. */
+  findSnapshot(peers: readonly string[]): ReturnType<SnapshotRestorer['find']> {
+    return this.#dependencies.restorer.find(peers);
+  }
+
+  /** Begins a chain of height 0 with a snapshot. @throws ERR_SNAPSHOT_INVALID */
+  restore(snapshot: Snapshot, peer: string): Promise<ChainTip> {
+    return this.#serial.run(async () => {
+      await this.#dependencies.restorer.restore(this.state(), snapshot, peer);
+      const stored = await this.#dependencies.store.load();
+      if (stored === undefined) throw failure('ERR_STORAGE_DAMAGED', 'a restored snapshot is not in the store');
+      await this.#enter(stored);
+      return stored.tip;
+    });
+  }
+
   async #committedBefore(state: ChainState, height: number, digest: Uint8Array): Promise<ChainTip> {
+    // What lies below the snapshot that the chain began with cannot be compared; it is certified by the one above.
+    if (height <= (this.#dependencies.store.base?.height ?? 0)) return state.tip;
     const stored = height === 0 ? state.network : (await this.#dependencies.store.header(height))?.digest;
     if (stored !== undefined && sameBytes(stored, digest)) return state.tip;
     throw failure(

@@ -50,4 +50,28 @@ export const storedKeys = {
   digest: (digest: Uint8Array): Uint8Array => prefixed('d/', digest),
   /** -> ValidatorSet that holds from this height on, until the next entry. */
   validators: (height: number): Uint8Array => prefixed('v/', heightKey(height)),
+  /** -> HistoryEntry of a height at or below the snapshot that this chain began with. */
+  history: (height: number): Uint8Array => prefixed('l/', heightKey(height)),
+  /** -> the Snapshot that this chain began with. */
+  base: utf8('base'),
+  /** -> height up to which blocks were removed, 8 bytes. */
+  pruned: utf8('pruned'),
+  /** Where the removed blocks up to a height have stood. */
+  prunedRanges: (height: number) =>
+    ['b/', 'h/', 'r/'].map((prefix) => [utf8(prefix), prefixed(prefix, heightKey(height + 1))] as const),
+  /** Present while a snapshot is being restored. */
+  restoring: utf8('restoring'),
+  /** -> the Snapshot that is offered to peers. */
+  offered: utf8('snapshot'),
+  /** -> a Snapshot that was made here, until the chain begins above it: what may stand for older blocks. */
+  proof: (height: number): Uint8Array => prefixed('p/', heightKey(height)),
+  /** -> a page of the state of a snapshot. */
+  page: (height: number, index: number): Uint8Array => prefixed('s/', heightKey(height), indexKey(index)),
+  pages: utf8('s/'),
+  pagesEnd: utf8('s0'),
+  /** What a restore writes in `chain`, as ranges. */
+  restored: ['l', 't', 'v'].map((letter) => [utf8(`${letter}/`), utf8(`${letter}0`)] as const),
 } as const;
+
+/** Id and signature of a transaction. */
+export const LEAF_BYTES = 96;

@@ -95,6 +95,9 @@ export const leave: Membership = { leave: {} };
 
 export const idOf = (encoded: Uint8Array): Uint8Array => decodeTransaction(encoded).id;
 
+type StatePageAsked = Parameters<NonNullable<Application['snapshot']>>[0];
+type RestoreAsked = Parameters<NonNullable<Application['restore']>>[0];
+
 /** A state machine of `key=value` payloads that keeps everything in its keyspace of the store. */
 class DoubleApplication {
   readonly #storage: MemoryStorage;
@@ -126,6 +129,24 @@ class DoubleApplication {
       return { id, code: 0, output: utf8(value), message: '' };
     });
     return { receipts, root: rootOf(state), writes: [...writes.values()] };
+  }
+
+  /** Three pairs a page. */
+  async snapshot({ root, cursor }: StatePageAsked): Promise<{ page: Uint8Array; next?: Uint8Array }> {
+    const state = await this.#state();
+    if (toHex(rootOf(state)) !== toHex(root)) throw new Error('the keyspace is not at the root that is asked for');
+    const pairs = [...state].sort(([a], [b]) => (a < b ? -1 : 1));
+    const from = Number(Buffer.from(cursor).toString() || '0');
+    const page = utf8(JSON.stringify(pairs.slice(from, from + 3)));
+    return from + 3 < pairs.length ? { page, next: utf8(String(from + 3)) } : { page };
+  }
+
+  async restore({ previousRoot, page }: RestoreAsked): Promise<{ root: Uint8Array; writes: ApplicationWrite[] }> {
+    const state = await this.#state();
+    if (toHex(rootOf(state)) !== toHex(previousRoot)) throw new Error('the pages do not follow each other');
+    const pairs = JSON.parse(Buffer.from(page).toString()) as [string, string][];
+    for (const [key, value] of pairs) state.set(key, value);
+    return { root: rootOf(state), writes: pairs.map(([key, value]) => ({ key: utf8(key), value: utf8(value) })) };
   }
 
   /** Root of what is in the keyspace now. */

@@ -21,6 +21,12 @@ export const ConsensusConfig = z
       .describe(
         'Vote although peers hold votes of this node that it does not remember; safe only if its key signs nowhere else',
       ),
+    snapshotAfterBlocks: z
+      .number()
+      .int()
+      .min(0)
+      .default(10_000)
+      .describe('A new node that is further behind than this begins with a snapshot of a peer; 0 = replay all blocks'),
     promotion: z
       .strictObject({
         enabled: z

@@ -18,7 +18,11 @@ import {
   type QueryAnswer,
   type QueryRequest,
   type Receipt,
+  type RestoreAnswer,
+  type RestoreRequest,
   type Served,
+  type StatePage,
+  type StatePageRequest,
   type Storage,
 } from '@it-chain/contracts';
 import { EMPTY_TEXT, bytesOf, hashText, textOf, type HashText } from './fast-hash.js';
@@ -27,6 +31,7 @@ import { encodePage } from './page.js';
 import { PageCache } from './page-cache.js';
 import { pageKey } from './page-path.js';
 import { prove } from './prove.js';
+import { readStatePage, restoreStatePage } from './state-pages.js';
 import { StateReader, keys } from './state-reader.js';
 import { findLeaf, updateTree, type Change, type PageChanges } from './update-tree.js';
 
@@ -133,6 +138,14 @@ export class KvApplication implements Served<typeof Application> {
     if (request.path === 'get') return this.#get(request, call);
     if (request.path === 'range') return this.#range(request, call);
     return notUnderstood(`"${request.path.slice(0, 40)}" is no query of ${NAME}`);
+  }
+
+  snapshot(request: Infer<typeof StatePageRequest>, call?: Call): Promise<Infer<typeof StatePage>> {
+    return readStatePage(request, call, { storage: this.#storage, cache: this.#cache });
+  }
+
+  restore(request: Infer<typeof RestoreRequest>, call?: Call): Promise<Infer<typeof RestoreAnswer>> {
+    return restoreStatePage(request, call, { storage: this.#storage, cache: this.#cache });
   }
 
   async #get({ data: key, root, prove: wantsProof }: Infer<typeof QueryRequest>, call?: Call): Promise<QueryAnswer> {

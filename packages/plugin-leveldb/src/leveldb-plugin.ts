@@ -45,6 +45,7 @@ export const leveldbPlugin = definePlugin({
         queued.set(storage?.queuedBytes ?? 0);
         return answer;
       },
+      compact: async (request) => opened().compact(request),
       verify: async () => opened().verify(),
     };
     context.serve(Storage, provider);

@@ -1,4 +1,4 @@
-import { writeFile } from 'node:fs/promises';
+import { readdir, stat, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { expect } from 'chai';
 import { Storage, utf8 } from '@it-chain/contracts';
@@ -19,6 +19,25 @@ describe('LevelStorage', () => {
   });
   afterEach(async () => {
     await folder.dispose();
+  });
+
+  it('gives the space of deleted entries back when it compacts', async () => {
+    const storage = await folder.open({ writeBufferBytes: 64 * 1024 });
+    const sizeOf = async (): Promise<number> => {
+      const names = await readdir(folder.files);
+      const sizes = await Promise.all(names.map(async (name) => (await stat(join(folder.files, name))).size));
+      return sizes.reduce((sum, one) => sum + one, 0);
+    };
+    const keys = Array.from({ length: 400 }, (_, index) => `k${String(index).padStart(3, '0')}`);
+    for (const key of keys) await storage.write(writing([[key, 'x'.repeat(20_000)]]));
+    const full = await sizeOf();
+    expect(full).to.be.greaterThan(7_000_000);
+    const removals = keys.slice(0, 390).map((key) => ({ namespace: 'app' as const, key: utf8(key) }));
+    await storage.write({ ...writing([]), writes: removals, sync: true });
+    await storage.compact({ namespace: 'app', from: utf8('k'), to: utf8('l') });
+    expect(await sizeOf()).to.be.lessThan(1_000_000);
+    const { values } = await storage.read({ namespace: 'app', keys: keys.map(utf8) });
+    expect(values.filter(({ value }) => value !== undefined)).to.have.length(10);
   });
 
   it('refuses a second opener and names the process that holds the store', async () => {

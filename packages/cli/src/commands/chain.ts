@@ -64,8 +64,8 @@ function exportVerb(chain: Command, cli: Cli): void {
       const wanted = { path, from, to, force, progress: progressOf(printer, 'exported') };
       const written = await onOrOff(options, cli, {
         running: async (client) => {
-          const [{ height }, { genesis, settled }] = await Promise.all([client.status(), client.genesis()]);
-          return exportBlocks(runningSource(client, height, settled ? genesis : undefined), wanted, cli.io);
+          const [{ height }, genesis] = await Promise.all([client.status(), client.genesis()]);
+          return exportBlocks(runningSource(client, height, genesis), wanted, cli.io);
         },
         stopped: async () => {
           const node = await openStopped(options.config, 'chain export', cli.io);

@@ -25,7 +25,7 @@ export async function exportBlocks(
   io: Io,
 ): Promise<{ from: number; to: number }> {
   const path = resolve(io.cwd, options.path);
-  const { from = 1, to = source.height } = options;
+  const { from = (source.base?.height ?? 0) + 1, to = source.height } = options;
   if (source.genesis === undefined) throw failure('ERR_NETWORK_UNFOUNDED', 'this node belongs to no network yet');
   if (from < 1 || to > source.height || from > to + 1) {
     throw failure('ERR_CLI_USAGE', `heights ${from} to ${to} cannot be exported of a chain of ${source.height} blocks`);

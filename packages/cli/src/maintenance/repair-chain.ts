@@ -55,6 +55,15 @@ export async function rollbackChain(height: number, options: MaintenanceOptions,
     if (genesis === undefined || tip === undefined || height >= tip.height) {
       throw failure('ERR_CLI_USAGE', `the chain is at height ${tip?.height ?? 0}: it cannot go back to ${height}`);
     }
+    if ((await old.base()) !== undefined) {
+      throw failure(
+        'ERR_CLI_USAGE',
+        'this chain begins with a snapshot: its state cannot be computed again from its blocks',
+        {
+          hint: 'Move the data aside and join again.',
+        },
+      );
+    }
     requireYes(options.yes, `the ${tip.height - height} blocks above ${height} are taken off this node`);
     const rebuilt = await rebuildStore(
       {
@@ -103,6 +112,11 @@ export async function repairChain(options: MaintenanceOptions, io: Io): Promise<
         },
         io,
       );
+      if (rebuilt.tip.height === 0 && to > 0) {
+        throw failure('ERR_BLOCK_NOT_FOUND', `nothing was changed: no source has block 1 (${rebuilt.lost[0] ?? ''})`, {
+          hint: 'Give --file or --from of a node that has all blocks, or move the data aside and join again.',
+        });
+      }
       return await swapped('repair', holder, old, rebuilt, found);
     } finally {
       await file?.close();
@@ -187,6 +201,7 @@ async function problemsOf(old: StoppedNode, progress: MaintenanceOptions['progre
   const source = {
     genesis,
     height: tip?.height ?? 0,
+    base: await readable(() => old.base()),
     range: async (from: number) => (await old.chain.range({ from, maxCount: 100, maxBytes: 0 })).blocks,
   };
   const { problem } = await verifyBlocks(source, progress);

@@ -9,6 +9,7 @@ import {
   p2pKeys,
   type ChainTip,
   type Log,
+  type Snapshot,
 } from '@it-chain/contracts';
 import {
   MemoryBus,
@@ -96,6 +97,16 @@ export class StoppedNode {
       return await this.chain.tip({});
     } catch (error) {
       if (hasCode(error, 'ERR_NETWORK_UNFOUNDED')) return undefined;
+      throw error;
+    }
+  }
+
+  /** What the chain begins with, where its plugin knows of snapshots. */
+  async base(): Promise<Snapshot | undefined> {
+    try {
+      return (await this.chain.base?.({}))?.snapshot;
+    } catch (error) {
+      if (hasCode(error, 'ERR_ROLE_UNKNOWN_CALL')) return undefined;
       throw error;
     }
   }

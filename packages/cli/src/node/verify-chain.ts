@@ -1,5 +1,13 @@
 import type { Client } from '@it-chain/client';
-import { Genesis, isItChainError, verifiedGenesis, verifyNextBlock, type CertifiedBlock } from '@it-chain/contracts';
+import {
+  Genesis,
+  isItChainError,
+  verifiedGenesis,
+  verifiedSnapshot,
+  verifyNextBlock,
+  type CertifiedBlock,
+  type Snapshot,
+} from '@it-chain/contracts';
 
 /** What came of a verification. */
 export interface ChainVerdict {
@@ -19,6 +27,8 @@ export interface ChainVerdict {
 export interface ChainSource {
   readonly genesis: Uint8Array | undefined;
   readonly height: number;
+  /** The snapshot that the chain begins with. */
+  readonly base?: Snapshot | undefined;
   readonly range: (from: number) => Promise<readonly CertifiedBlock[]>;
 }
 
@@ -28,8 +38,11 @@ export async function verifyBlocks(
   progress: (height: number, tip: number) => void,
 ): Promise<{ readonly verified: number; readonly problem?: string }> {
   if (source.genesis === undefined) return { verified: 0 };
-  let at = verifiedGenesis(Genesis.decode(source.genesis));
+  const genesis = Genesis.decode(source.genesis);
+  let at = verifiedGenesis(genesis);
   try {
+    // What lies below was never here, or is here no more: the proof stands in its place.
+    if (source.base !== undefined) at = verifiedSnapshot(genesis, source.base);
     while (at.height < source.height) {
       const blocks = await source.range(at.height + 1);
       if (blocks.length === 0) return { verified: at.height, problem: `block ${at.height + 1} is missing` };
@@ -50,15 +63,20 @@ export async function verifyOnline(
 ): Promise<ChainVerdict> {
   const store = await client.verifyStore();
   const [status, genesis] = await Promise.all([client.status(), client.genesis()]);
-  const source = runningSource(client, status.height, genesis.settled ? genesis.genesis : undefined);
+  const source = runningSource(client, status.height, genesis);
   const { verified, problem } = await verifyBlocks(source, progress);
   const problems = problem === undefined ? store.problems : [...store.problems, problem];
   return { online: true, entries: store.entries, bytes: store.bytes, height: status.height, verified, problems };
 }
 
 /** The blocks of a running node. */
-export const runningSource = (client: Client, height: number, genesis: Uint8Array | undefined): ChainSource => ({
-  genesis,
+export const runningSource = (
+  client: Client,
+  height: number,
+  reply: Pick<Awaited<ReturnType<Client['genesis']>>, 'genesis' | 'settled' | 'base'>,
+): ChainSource => ({
+  genesis: reply.settled ? reply.genesis : undefined,
   height,
+  base: reply.base,
   range: async (from) => (await client.blocks(from, 200)).map(({ certified }) => certified),
 });

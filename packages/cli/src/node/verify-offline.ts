@@ -27,6 +27,7 @@ export async function stoppedSource(node: StoppedNode): Promise<ChainSource> {
   return {
     genesis: tip === undefined || genesis === undefined ? undefined : Genesis.encode(Genesis.decode(genesis)),
     height: tip?.height ?? 0,
+    base: await node.base(),
     range: async (from) => (await node.chain.range({ from, maxCount: 200, maxBytes: 0 })).blocks,
   };
 }

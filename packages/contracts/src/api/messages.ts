@@ -12,6 +12,7 @@ import {
   type Infer,
 } from '../schema/index.js';
 import { CertifiedBlock } from '../data/block.js';
+import { Snapshot } from '../data/snapshot.js';
 import { MemberAction } from '../data/membership.js';
 import { EvictedMember, MembershipPolicy } from '../data/system-state.js';
 import { ValidatorSet } from '../data/validator-set.js';
@@ -275,4 +276,6 @@ export const GenesisReply = message('GenesisReply', {
   /** Encoded Genesis. */ genesis: bytes(1, { maxLength: 65_536 }),
   network: bytes(2, { length: 32 }),
   settled: bool(3),
+  /** The snapshot that the chain of this node begins with; absent where it has all blocks. */
+  base: optional(nested(4, Snapshot)),
 });

@@ -19,5 +19,6 @@ export { tally } from './member-proposals.js';
 export * from './apply-membership.js';
 export * from './verify-block.js';
 export * from './peer-protocol.js';
+export * from './snapshot.js';
 export * from './sparse-merkle.js';
 export * from './sparse-tree.js';

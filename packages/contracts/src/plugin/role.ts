@@ -20,6 +20,8 @@ export interface CallDefinition<I, O> {
   readonly out: Message<O>;
   /** Deadline when the caller gives none, in ms. */
   readonly timeoutMs: number;
+  /** True: a provider may leave it out; its caller then gets ERR_ROLE_UNKNOWN_CALL. */
+  readonly optional?: boolean;
 }
 
 /** Something that is told to whoever listens: an `event` (a hint; storage is the truth) or a `transient` (bounded, oldest dropped). */
@@ -47,6 +49,11 @@ export const query = <I, O>(input: CallInput<I, O>): CallDefinition<I, O> => ({
   timeoutMs: 5_000,
   ...input,
   kind: 'query',
+});
+/** Marks a call that a provider may leave out. */
+export const optionalCall = <I, O>(call: CallDefinition<I, O>): CallDefinition<I, O> & { readonly optional: true } => ({
+  ...call,
+  optional: true,
 });
 /** Declares a call that changes something. */
 export const command = <I, O>(input: CallInput<I, O>): CallDefinition<I, O> => ({
@@ -98,10 +105,13 @@ export interface Role<
 
 /** The interface that a provider of the role implements and that its users get as a proxy. */
 export type Served<R extends Role> = {
-  [K in keyof R['calls']]: R['calls'][K] extends CallDefinition<infer I, infer O>
-    ? (request: I, call?: Call) => Promise<O>
-    : never;
+  [K in keyof R['calls'] as IsOptional<R['calls'][K]> extends true ? never : K]: Method<R['calls'][K]>;
+} & {
+  [K in keyof R['calls'] as IsOptional<R['calls'][K]> extends true ? K : never]?: Method<R['calls'][K]>;
 };
+
+type IsOptional<C> = C extends { readonly optional: true } ? true : false;
+type Method<C> = C extends CallDefinition<infer I, infer O> ? (request: I, call?: Call) => Promise<O> : never;
 
 /** Defines a role. */
 export function defineRole<const C extends Record<string, AnyCall>, const E extends Record<string, AnyNotice>>(

@@ -10,7 +10,7 @@ import {
   uint64,
   type Infer,
 } from '../schema/index.js';
-import { defineRole, query, type Served } from '../plugin/role.js';
+import { defineRole, optionalCall, query, type Served } from '../plugin/role.js';
 import { Receipt } from '../data/transaction.js';
 import { Nothing } from './common.js';
 
@@ -82,6 +82,34 @@ export const QueryAnswer = message('QueryAnswer', {
 });
 export type QueryAnswer = Infer<typeof QueryAnswer>;
 
+export const StatePageRequest = message('StatePageRequest', {
+  /** Application root to read at: the tip's. */
+  root: bytes(1, { length: 32 }),
+  /** Where to go on, as the page before said; empty for the first page. */
+  cursor: bytes(2, { maxLength: 2_048 }),
+  /** About how large the page may be. */
+  maxBytes: uint32(3),
+});
+export const StatePage = message('StatePage', {
+  /** Part of the state, in the application's own form. */
+  page: bytes(1),
+  /** Absent behind the last page. */
+  next: optional(bytes(2, { maxLength: 2_048 })),
+});
+export const RestoreRequest = message('RestoreRequest', {
+  /** Height of the state. */
+  height: uint64(1),
+  /** Application root before this page: of the empty state, then what the page before came to. */
+  previousRoot: bytes(2, { length: 32 }),
+  page: bytes(3),
+});
+export const RestoreAnswer = message('RestoreAnswer', {
+  /** Application root after this page; after the last one that of the whole state. */
+  root: bytes(1, { length: 32 }),
+  /** What chain writes into `app`. */
+  writes: repeated(nested(2, ApplicationWrite), { maxItems: 4_000_000 }),
+});
+
 /** The state machine that blocks are executed on. */
 export const Application = defineRole('application', 1, {
   doc: 'A deterministic state machine. It keeps no lasting state of its own: chain writes what execute answers.',
@@ -92,6 +120,7 @@ export const Application = defineRole('application', 1, {
     'A4: no payload makes execute fail: what it cannot read it refuses with a code',
     'A5: a query answers at the root it is asked at, and its proof leads to that root',
     'A6: after a restart it goes on from its keyspace',
+    'A7: where it has snapshots, the pages of a state restored one after the other come to the root of that state, and other pages to another root or an error',
   ],
   calls: {
     info: query({
@@ -119,6 +148,24 @@ export const Application = defineRole('application', 1, {
       in: QueryRequest,
       out: QueryAnswer,
     }),
+    snapshot: optionalCall(
+      query({
+        name: 'application.snapshot',
+        doc: 'A page of the committed state, for nodes that join without replaying blocks.',
+        in: StatePageRequest,
+        out: StatePage,
+        timeoutMs: 30_000,
+      }),
+    ),
+    restore: optionalCall(
+      query({
+        name: 'application.restore',
+        doc: 'Takes in a page of a state dry, beginning with the empty state.',
+        in: RestoreRequest,
+        out: RestoreAnswer,
+        timeoutMs: 30_000,
+      }),
+    ),
   },
   events: {},
 });

@@ -11,8 +11,9 @@ import {
   uint64,
   type Infer,
 } from '../schema/index.js';
-import { command, defineRole, event, query, type Served } from '../plugin/role.js';
+import { command, defineRole, event, optionalCall, query, type Served } from '../plugin/role.js';
 import { Block, Certificate, CertifiedBlock } from '../data/block.js';
+import { Snapshot } from '../data/snapshot.js';
 import { ValidatorSet } from '../data/validator-set.js';
 import { Receipt } from '../data/transaction.js';
 import { GROWTHS } from '../data/genesis.js';
@@ -174,6 +175,23 @@ export const BlockCommitted = message('BlockCommitted', {
 });
 export type BlockCommitted = Infer<typeof BlockCommitted>;
 
+export const FindSnapshotRequest = message('FindSnapshotRequest', {
+  /** Whom to ask. */
+  peers: repeated(string(1, { maxLength: 64 }), { maxItems: 100 }),
+});
+/** The highest snapshot that was offered, and by whom. Nothing of it is checked. */
+export const FoundSnapshot = message('FoundSnapshot', {
+  snapshot: optional(nested(1, Snapshot)),
+  peer: string(2, { maxLength: 64 }),
+});
+export const RestoreSnapshotRequest = message('RestoreSnapshotRequest', {
+  snapshot: nested(1, Snapshot),
+  /** Whom to fetch its pages from. */
+  peer: string(2, { maxLength: 64 }),
+});
+/** The snapshot that this chain began with; absent where it has all blocks. */
+export const ChainBase = message('ChainBase', { snapshot: optional(nested(1, Snapshot)) });
+
 /** The ledger. */
 export const Chain = defineRole('chain', 1, {
   doc: 'Builds, checks, executes, commits, serves and fetches blocks.',
@@ -231,6 +249,25 @@ export const Chain = defineRole('chain', 1, {
       out: FetchBlocksAnswer,
       timeoutMs: 60_000,
     }),
+    findSnapshot: optionalCall(
+      query({
+        name: 'snapshot.find',
+        doc: 'The highest snapshot that one of these peers offers.',
+        in: FindSnapshotRequest,
+        out: FoundSnapshot,
+        timeoutMs: 30_000,
+      }),
+    ),
+    restore: optionalCall(
+      command({
+        name: 'snapshot.restore',
+        doc: 'Begins a chain of height 0 with a snapshot whose certificates the caller has verified.',
+        in: RestoreSnapshotRequest,
+        out: ChainTip,
+        timeoutMs: 3_600_000,
+      }),
+    ),
+    base: optionalCall(query({ name: 'chain.base', doc: 'What this chain began with.', in: Nothing, out: ChainBase })),
     locate: query({
       name: 'transaction.locate',
       doc: 'Where transactions are committed.',

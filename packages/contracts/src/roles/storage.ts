@@ -11,7 +11,7 @@ import {
   uint64,
   type Infer,
 } from '../schema/index.js';
-import { command, defineRole, event, query, type Served } from '../plugin/role.js';
+import { command, defineRole, event, optionalCall, query, type Served } from '../plugin/role.js';
 import { NAMESPACES } from '../data/keyspace.js';
 import { Nothing } from './common.js';
 
@@ -79,6 +79,13 @@ export const VerifyStoreAnswer = message('VerifyStoreAnswer', {
 });
 export const StorageFailing = message('StorageFailing', { code: string(1), message: string(2) });
 
+export const CompactRequest = message('CompactRequest', {
+  namespace: namespace(1),
+  from: bytes(2, { maxLength: 1_024 }),
+  /** End, not included. */
+  to: bytes(3, { maxLength: 1_024 }),
+});
+
 /** The one store of a node. */
 export const Storage = defineRole('storage', 1, {
   doc: 'Keeps bytes under keys, in namespaces that each belong to one plugin.',
@@ -109,6 +116,15 @@ export const Storage = defineRole('storage', 1, {
       out: WriteAnswer,
       timeoutMs: 30_000,
     }),
+    compact: optionalCall(
+      command({
+        name: 'storage.compact',
+        doc: 'Gives back the space of what was deleted in a range of keys.',
+        in: CompactRequest,
+        out: Nothing,
+        timeoutMs: 600_000,
+      }),
+    ),
     verify: query({
       name: 'storage.verify',
       doc: 'Walks the whole store and checks every checksum.',

@@ -127,6 +127,8 @@ export const PEER_KINDS = {
   transactions: 'transactions',
   /** Request: certified blocks of a range of heights. Answered by `plugin-chain`. */
   blocks: 'blocks',
+  /** Request: the snapshot that is offered, its pages, or the transaction lists it needs. Answered by `plugin-chain`. */
+  snapshot: 'snapshot',
 } as const;
 
 /** Authenticated sessions to other nodes. */

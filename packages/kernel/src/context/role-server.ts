@@ -22,9 +22,10 @@ interface Bound {
 
 /** The calls of a role that an object does not have. */
 export function missingCalls(role: Role, provider: object): string[] {
-  return Object.keys(role.calls).filter(
-    (method) => typeof (provider as Record<string, unknown>)[method] !== 'function',
-  );
+  return Object.entries(role.calls)
+    .filter(([, call]) => call.optional !== true)
+    .map(([method]) => method)
+    .filter((method) => typeof (provider as Record<string, unknown>)[method] !== 'function');
 }
 
 /**
@@ -38,7 +39,7 @@ export function serveRole(bus: Bus, role: Role, provider: object, log: Log): Pro
   );
   const handle = async (incoming: IncomingRequest): Promise<Uint8Array> => {
     const found = bound.get(incoming.address);
-    if (found === undefined) {
+    if (found === undefined || typeof (provider as Record<string, unknown>)[found.method] !== 'function') {
       throw failure('ERR_ROLE_UNKNOWN_CALL', `${roleAddress(role)} has no call ${incoming.address}`);
     }
     const { definition, method } = found;

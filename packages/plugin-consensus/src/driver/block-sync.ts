@@ -7,12 +7,14 @@ import {
   headerDigest,
   isItChainError,
   messageOf,
+  readSnapshot,
   sameBytes,
   toHex,
   type CertifiedBlock,
   type Chain,
   type ChainTip,
   type Counter,
+  type Genesis,
   type Log,
   type SignatureCheck,
 } from '@it-chain/contracts';
@@ -50,13 +52,24 @@ const MAX_SOURCES = 3;
 export class BlockSync {
   readonly #batch: number;
   readonly #network: Uint8Array;
+  readonly #genesis: Genesis;
+  readonly #snapshotAfter: number;
+  /** Peers whose snapshot did not hold; they are asked for blocks only. */
+  readonly #refused = new Set<string>();
   readonly #with: BlockSyncDependencies;
 
   constructor(
-    options: { readonly network: Uint8Array; readonly syncBlocks: number },
+    options: {
+      readonly network: Uint8Array;
+      readonly genesis: Genesis;
+      readonly syncBlocks: number;
+      readonly snapshotAfterBlocks: number;
+    },
     dependencies: BlockSyncDependencies,
   ) {
     this.#network = options.network;
+    this.#genesis = options.genesis;
+    this.#snapshotAfter = options.snapshotAfterBlocks;
     this.#batch = options.syncBlocks;
     this.#with = dependencies;
   }
@@ -69,6 +82,12 @@ export class BlockSync {
       const target = Math.max(reached.height, ...ahead.map(({ height }) => height));
       if (target === reached.height) break;
       const peers = ahead.slice(0, MAX_SOURCES).map(({ nodeId }) => nodeId);
+      const begun = await this.#snapshot(reached, target, peers);
+      if (begun !== undefined) {
+        reached = begun;
+        this.#with.onCommitted(reached);
+        continue;
+      }
       const before = reached.height;
       const to = Math.min(target, before + this.#batch);
       reached = await this.#range(reached, to, peers);
@@ -76,6 +95,30 @@ export class BlockSync {
       this.#with.onCommitted(reached);
     }
     return reached;
+  }
+
+  /** The tip after a snapshot, where this is a new node that is far behind and a peer offers one that saves enough. */
+  async #snapshot(tip: ChainTip, target: number, peers: readonly string[]): Promise<ChainTip | undefined> {
+    const { chain, log, verify, onWrong } = this.#with;
+    const isFar = this.#snapshotAfter > 0 && tip.height === 0 && target > this.#snapshotAfter;
+    if (!isFar || chain.findSnapshot === undefined || chain.restore === undefined) return undefined;
+    let source = '';
+    try {
+      const asked = peers.filter((peer) => !this.#refused.has(peer));
+      const { snapshot, peer } = await chain.findSnapshot({ peers: asked });
+      if (snapshot === undefined || 2 * snapshot.height < target) return undefined;
+      source = peer;
+      this.#refused.add(peer);
+      const verdicts = await verify(readSnapshot(this.#genesis, snapshot).checks);
+      if (!verdicts.every(Boolean)) {
+        throw failure('ERR_CERTIFICATE_INVALID', `the snapshot of height ${snapshot.height} has invalid signatures`);
+      }
+      return await chain.restore({ snapshot, peer });
+    } catch (error) {
+      if (isItChainError(error) && WRONG.has(error.code) && source !== '') onWrong(source, error.message);
+      log.warn('no snapshot was taken; blocks are fetched instead', { peer: source, reason: messageOf(error) });
+      return undefined;
+    }
   }
 
   async #range(tip: ChainTip, to: number, peers: readonly string[]): Promise<ChainTip> {
@@ -145,7 +188,7 @@ export class BlockSync {
 }
 
 /** What a peer answers for with its standing. */
-const WRONG = new Set(['ERR_CERTIFICATE_INVALID', 'ERR_DATA_MALFORMED', 'ERR_BLOCK_INVALID']);
+const WRONG = new Set(['ERR_CERTIFICATE_INVALID', 'ERR_DATA_MALFORMED', 'ERR_BLOCK_INVALID', 'ERR_SNAPSHOT_INVALID']);
 
 function readCertified(certified: CertifiedBlock, source: string, network: Uint8Array): ReadBlock {
   const block = Block.decode(certified.block);

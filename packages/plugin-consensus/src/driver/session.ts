@@ -118,7 +118,7 @@ export function openSession(
     },
   );
   const sync = new BlockSync(
-    { network, syncBlocks: limits.syncBlocks },
+    { network, genesis, syncBlocks: limits.syncBlocks, snapshotAfterBlocks: context.config.snapshotAfterBlocks },
     {
       chain: roles.chain,
       log,

@@ -18,6 +18,10 @@ export const chainErrors = {
     when: 'A block was to be committed whose parent is not the tip of this node.',
     fix: 'Fetch the blocks in between first.',
   },
+  ERR_SNAPSHOT_INVALID: {
+    when: 'A snapshot does not follow from the genesis, or its pages do not come to the root that the network certified.',
+    fix: 'Nothing, if a peer sent it: another one is asked, or all blocks are replayed.',
+  },
   ERR_CHAIN_APPLICATION: {
     when: 'The application of this node is not the one that the genesis of its network names.',
     fix: 'Configure the application that the message names, or use an empty data directory for another network.',

@@ -1,4 +1,4 @@
-import { failure, type Call, type MemberRole } from '@it-chain/contracts';
+import { failure, hasCode, type Call, type Chain, type MemberRole, type Snapshot } from '@it-chain/contracts';
 import { checkEventNames, type FeedEvent } from '../event-feed.js';
 import { eventJson } from '../event-json.js';
 import { BoundedQueue } from '../bounded-queue.js';
@@ -40,7 +40,8 @@ export function nodeHandlers({
       const facts = await networkFacts(dependencies, call);
       if (facts === undefined)
         throw failure('ERR_NETWORK_UNFOUNDED', 'this node has neither a genesis nor a candidate yet');
-      return { genesis: facts.encoded, network: facts.network, settled: facts.settled };
+      const base = await baseOf(dependencies.chain, call);
+      return { genesis: facts.encoded, network: facts.network, settled: facts.settled, base };
     },
     getMetrics: async () => ({ text: await context.metrics.text() }),
     verifyStore: (_request, call) => storage.verify({}, call),
@@ -68,4 +69,14 @@ export function nodeHandlers({
       }
     },
   };
+}
+
+/** What the chain begins with, where its plugin knows of snapshots. */
+async function baseOf(chain: Chain, call: Call): Promise<Snapshot | undefined> {
+  try {
+    return (await chain.base?.({}, call))?.snapshot;
+  } catch (error) {
+    if (hasCode(error, 'ERR_ROLE_UNKNOWN_CALL') || hasCode(error, 'ERR_BUS_NO_PROVIDER')) return undefined;
+    throw error;
+  }
 }
