@@ -2,6 +2,7 @@
 import { existsSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import { pathToFileURL } from 'node:url';
+import { rolePages } from './role-pages.mjs';
 import { root, setup } from './setup.mjs';
 
 setup('src');
@@ -17,6 +18,7 @@ const pages = {
   'docs/config.md': await configPage(),
   'config/it-chain.config.yaml': await cli.exampleConfig(),
   'docs/cli.md': `<!-- ${NOTE} -->\n${cli.cliReference()}`,
+  ...rolePages(contracts, NOTE),
   'packages/contracts/proto/itchain/bus/v1/bus.proto': busProto(),
   'packages/contracts/proto/itchain/v1/node.proto': nodeProto(),
 };

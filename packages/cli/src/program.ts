@@ -10,6 +10,7 @@ import { idCommand, keysCommand } from './commands/identity.js';
 import { kvCommand } from './commands/kv.js';
 import { membersCommand } from './commands/members.js';
 import { dialCommand, disconnectCommand, joinCommand, leaveCommand } from './commands/peers.js';
+import { pluginCommand } from './commands/plugin.js';
 import { startCommand } from './commands/start.js';
 import { leaderCommand, peersCommand, statusCommand, validatorsCommand } from './commands/status.js';
 import { txCommand } from './commands/tx.js';
@@ -47,6 +48,7 @@ export function createProgram(cli: Cli): Command {
   kvCommand(program, cli);
   eventsCommand(program, cli);
   configCommand(program, cli);
+  pluginCommand(program, cli);
   chainCommand(program, cli);
   keysCommand(program, cli);
   versionCommand(program, cli);

@@ -15,3 +15,5 @@ export {
 export * from './simulation/index.js';
 export { PLUGIN_PROMISES, testPlugin, type PluginUnderTest } from './suites/plugin.js';
 export { PluginHost, type PluginHostOptions } from './host/plugin-host.js';
+export { testTxPool, type TxPoolUnderTest } from './suites/txpool.js';
+export { testConsensus, type ConsensusUnderTest } from './suites/consensus.js';

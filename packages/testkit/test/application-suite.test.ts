@@ -1,5 +1,6 @@
 import { expect } from 'chai';
 import {
+  concatBytes,
   failure,
   sameBytes,
   sha256,
@@ -108,6 +109,28 @@ class IgnoresRoot extends Adder {
   }
 }
 
+/** Keeps its state in memory and never looks into its keyspace again. */
+class Forgets extends Adder {
+  #sum = 0;
+  override async sumAt(): Promise<number> {
+    return this.#sum;
+  }
+  override async execute(request: Infer<typeof ExecuteRequest>): Promise<ExecuteAnswer> {
+    const answer = await super.execute(request);
+    const [write] = answer.writes;
+    if (write?.value !== undefined) this.#sum = Number(Buffer.from(write.value).toString());
+    return answer;
+  }
+}
+
+/** Lets the root depend on something that other nodes do not have. */
+class Local extends Adder {
+  readonly #own = utf8(String(Math.random()));
+  override rootOf(sum: number): Uint8Array {
+    return sum === 0 ? EMPTY : sha256(concatBytes(this.#own, utf8(`${sum}`)));
+  }
+}
+
 class Committer {
   constructor(readonly storage: Served<typeof Storage>) {}
   async commit(writes: readonly ApplicationWrite[]): Promise<void> {
@@ -142,6 +165,8 @@ describe('the application suite', () => {
     ['fails on what it cannot read', (storage: MemoryStorage) => new Throws(storage), 'A4'],
     ['is no function of its input', (storage: MemoryStorage) => new Counts(storage), 'A2'],
     ['leaves out receipts', (storage: MemoryStorage) => new DropsReceipts(storage), 'A3'],
+    ['keeps its state in memory', (storage: MemoryStorage) => new Forgets(storage), 'A6'],
+    ['has a root of its own on each node', (storage: MemoryStorage) => new Local(storage), 'A1'],
     ['ignores the root it is asked at', (storage: MemoryStorage) => new IgnoresRoot(storage), 'A5'],
   ] as const) {
     it(`finds one that ${what}`, async () => {

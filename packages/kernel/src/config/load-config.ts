@@ -113,7 +113,7 @@ function isPluginSection(path: readonly PropertyKey[]): boolean {
 }
 
 /** The entries that can be loaded; what is wrong with the others was told by the base schema. */
-function entriesOf(data: Record<string, unknown>): PluginEntry[] {
+export function entriesOf(data: Record<string, unknown>): PluginEntry[] {
   const { plugins } = data;
   if (!Array.isArray(plugins)) return [];
   return (plugins as unknown[]).flatMap((entry, index) => {
@@ -123,7 +123,8 @@ function entriesOf(data: Record<string, unknown>): PluginEntry[] {
   });
 }
 
-function loadOptions(open: OpenConfig): Parameters<typeof loadPlugins>[1] {
+/** How the plugins of this config are loaded. */
+export function loadOptions(open: OpenConfig): Parameters<typeof loadPlugins>[1] {
   const { options, parsed, folder } = open;
   const importMs = parsed?.timeouts.importMs ?? 30_000;
   return { folder, resolveFrom: options.resolveFrom ?? [], importMs, only: options.only };

@@ -34,6 +34,8 @@ export interface ConsensusClusterNode<Config = unknown> {
   readonly storage: MemoryStorage;
   readonly chain: MemoryChain;
   readonly guard: Map<string, string>;
+  /** Votes that it wanted signed although its guard has another one: `height/round/type`. */
+  readonly contradictions: string[];
   readonly pool: Map<string, Uint8Array>;
   /** When a transaction came into the pool, in ms since the epoch. */
   readonly arrived: Map<string, number>;
@@ -160,8 +162,8 @@ export class ConsensusCluster<Config = unknown> {
       this.clock,
       this.#quorum,
     );
-    const lists = { guard: new Map<string, string>(), arrived: new Map<string, number>(), submitted: [], banned: [] };
-    return { name, context, storage, chain, pool, ...lists, running: undefined };
+    const lists = { guard: new Map<string, string>(), arrived: new Map<string, number>(), contradictions: [] };
+    return { name, context, storage, chain, pool, ...lists, submitted: [], banned: [], running: undefined };
   }
 
   #context(node: ConsensusClusterNode<Config>): FakeContext<Config> {
@@ -273,7 +275,7 @@ function attempt<T>(run: () => T): Promise<T> {
 
 /** A guard as promise I4 has it: one digest for one height, round and type, for ever. */
 function signGuarded(
-  node: Pick<ConsensusClusterNode, 'guard'>,
+  node: Pick<ConsensusClusterNode, 'guard' | 'contradictions'>,
   context: Pick<FakeContext, 'keys'>,
   network: Uint8Array,
   vote: VoteContent,
@@ -281,7 +283,10 @@ function signGuarded(
   const slot = `${vote.height}/${vote.round}/${vote.type}`;
   const digest = toHex(vote.digest);
   const before = node.guard.get(slot);
-  if (before !== undefined && before !== digest) throw failure('ERR_IDENTITY_DOUBLE_SIGN', slot);
+  if (before !== undefined && before !== digest) {
+    node.contradictions.push(slot);
+    throw failure('ERR_IDENTITY_DOUBLE_SIGN', slot);
+  }
   node.guard.set(slot, digest);
   return signBytes(voteSigningBytes(network, vote), context.keys.secretKey);
 }

@@ -18,6 +18,10 @@ export const pluginErrors = {
     when: 'A plugin was built for another major version of the plugin API.',
     fix: 'Install a version of the plugin that fits this node.',
   },
+  ERR_PLUGIN_COPIES: {
+    when: 'A plugin would import another copy of contracts or of the kernel than the node runs on (it-chain plugin doctor).',
+    fix: 'Make it a peerDependency of the plugin, remove the second copy, and install again.',
+  },
   ERR_PLUGIN_DUPLICATE: {
     when: 'The config lists one plugin twice, or two plugins have one name.',
     fix: 'Remove one of the entries.',
