@@ -1,5 +1,6 @@
 import { spawn, type ChildProcess } from 'node:child_process';
-import { existsSync, watch, type FSWatcher } from 'node:fs';
+import { createHash } from 'node:crypto';
+import { existsSync, readFileSync, readdirSync, watch, type FSWatcher } from 'node:fs';
 import { createRequire } from 'node:module';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
@@ -33,6 +34,8 @@ export class DevNode {
   #timer: NodeJS.Timeout | undefined;
   #restart: Promise<void> = Promise.resolve();
   #stopped = false;
+  /** The fingerprint of what the running node was started with. */
+  #seen = '';
 
   constructor(options: DevOptions, io: Io) {
     this.#options = options;
@@ -43,7 +46,7 @@ export class DevNode {
   async run(signal: AbortSignal): Promise<void> {
     await this.#build();
     this.#watcher = watch(this.#options.folder, { recursive: true }, (_kind, name) => {
-      if (name !== null && WATCHED.test(name) && !IGNORED.test(name)) this.#changed();
+      if (name !== null && counts(name)) this.#changed();
     });
     this.#start();
     if (!signal.aborted) await new Promise((resolve) => signal.addEventListener('abort', resolve, { once: true }));
@@ -69,7 +72,8 @@ export class DevNode {
     clearTimeout(this.#timer);
     this.#timer = setTimeout(() => {
       this.#restart = this.#restart.then(async () => {
-        if (this.#stopped) return;
+        // A compiler also writes files anew that are as they were.
+        if (this.#stopped || fingerprint(this.#options.folder) === this.#seen) return;
         this.#io.err('changed: starting the node again\n');
         await end(this.#node);
         this.#start();
@@ -79,6 +83,7 @@ export class DevNode {
 
   #start(): void {
     if (this.#stopped) return;
+    this.#seen = fingerprint(this.#options.folder);
     const command = fileURLToPath(new URL('../bin.js', import.meta.url));
     // With a channel to it, so that it stops when this process is gone, however that went.
     this.#node = this.#spawn(process.execPath, [command, 'start', ...this.#options.start], true);
@@ -97,6 +102,32 @@ export class DevNode {
       this.#io.err(text.toString());
     });
     return child;
+  }
+}
+
+const counts = (path: string): boolean => WATCHED.test(path) && !IGNORED.test(path);
+
+/** Hash of the contents of everything that a node may load from the folder. */
+function fingerprint(folder: string): string {
+  const hash = createHash('sha256');
+  const walk = (below: string): void => {
+    for (const entry of readdirSync(join(folder, below), { withFileTypes: true })) {
+      const path = join(below, entry.name);
+      if (entry.isDirectory()) {
+        if (!IGNORED.test(path)) walk(path);
+      } else if (entry.isFile() && counts(path)) hash.update(`${path}\0`).update(contentOf(join(folder, path)));
+    }
+  };
+  walk('');
+  return hash.digest('hex');
+}
+
+function contentOf(file: string): Uint8Array {
+  try {
+    return readFileSync(file);
+  } catch {
+    // Gone since the folder was read; that is another change, which is told too.
+    return new Uint8Array(0);
   }
 }
 
