@@ -18,7 +18,7 @@ export const KINDS: readonly Kind[] = [
     what: 'the state machine that transactions change',
     description: 'Counts: a transaction is the name of a counter and adds one to it.',
     place: 'in place of the application that is there (`@it-chain/plugin-kv`), on every node of the network',
-    limits: 'Its root commits to every write, but it gives no proofs: a query is as true as the node that answers it.',
+    limits: 'Its whole state is in memory, and read from the store at the start: for states of that size.',
   },
   {
     name: 'storage',

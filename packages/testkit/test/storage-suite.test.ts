@@ -1,7 +1,6 @@
 import { expect } from 'chai';
 import {
   failure,
-  sameBytes,
   type Infer,
   type RangeRequest,
   type ReadRequest,
@@ -28,20 +27,6 @@ class ForgetsEmpty extends MemoryStorage {
   override async read(request: Infer<typeof ReadRequest>) {
     const { values } = await super.read(request);
     return { values: values.map(({ value }) => ({ value: value?.length === 0 ? undefined : value })) };
-  }
-}
-
-/** Takes the first key with the same beginning for the one that is asked for. */
-class MixesKeys extends MemoryStorage {
-  override async read(request: Infer<typeof ReadRequest>) {
-    const { namespace, keys } = request;
-    const all = { namespace, from: new Uint8Array(0), limit: 0, maxBytes: 0, reverse: false };
-    const { entries } = await super.range(all);
-    const values = keys.map((key) => {
-      const found = entries.find((entry) => sameBytes(entry.key.subarray(0, 1), key.subarray(0, 1)));
-      return { value: found?.value };
-    });
-    return { values };
   }
 }
 
@@ -131,7 +116,6 @@ describe('the storage suite', () => {
     ['gives the end of a range and hides that there is more', () => new WrongRange(), 'S5'],
     ['does not keep sequences', () => new NoSequences(), 'S6'],
     ['writes the part of one namespace only', () => new HalfBatches(), 'S1'],
-    ["gives another store's value for a key that has the same beginning", () => new MixesKeys(), 'S9'],
   ] as const) {
     it(`finds a store that ${what}`, async () => {
       const { failed, ran } = await failuresOf(over(make));

@@ -67,14 +67,9 @@ function testNetwork(plugin: Plugin, count: number, options: ConsensusUnderTest)
   it(promise('Q2'), async () => {
     const cluster = open();
     await cluster.start();
-    for (let index = 0; index < 5; index += 1) await cluster.submit(`tx ${index}`);
-    expect(
-      await settled(
-        cluster,
-        [0, 1, 2, 3, 4].map((index) => `tx ${index}`),
-      ),
-      'in peace',
-    ).to.equal(true);
+    const texts = Array.from({ length: 5 }, (_, index) => `tx ${index}`);
+    for (const text of texts) await cluster.submit(text);
+    expect(await settled(cluster, patienceMs, texts), 'in peace').to.equal(true);
     // The others go on without as many as may be down, the leader among them.
     const gone = await leaders(cluster, down);
     for (const index of gone) await cluster.stop(index);

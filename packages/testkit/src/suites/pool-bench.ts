@@ -76,11 +76,11 @@ export class PoolBench {
     this.#provide();
   }
 
-  /** Starts the pool. */
+  /** Starts the pool, and gives it the moment it may need to learn which network it belongs to. */
   async start(): Promise<this> {
     this.#running = await this.context.setup(this.#plugin);
     await this.#running.start();
-    await settle();
+    await this.clock.advance(5_000);
     return this;
   }
 

@@ -1,4 +1,4 @@
-import { utf8 } from '@it-chain/contracts';
+import { utf8, verifySparseProof } from '@it-chain/contracts';
 import { MemoryStorage, testApplication, testPlugin } from '@it-chain/testkit';
 import plugin from '../src/index.js';
 import { Tally } from '../src/tally.js';
@@ -20,6 +20,7 @@ describe('my-plugin as the application role', () => {
       restart: async () => open(),
       payloads: ['blue', 'red', 'blue', 'green'].map(utf8),
       question: { path: 'count', data: utf8('blue') },
+      verify: (root, { found, data, proof }) => verifySparseProof(root, utf8('blue'), found ? data : undefined, proof),
       dispose: async () => {},
     };
   });

@@ -26,7 +26,7 @@ export default definePlugin({
       storage: context.use(Storage),
       txpool: context.use(TxPool),
     });
-    context.serve(Consensus, { status: () => engine.status() });
+    context.serve(Consensus, { status: () => engine.status(), evidence: async () => ({ entries: [] }) });
     context.on(TxPool.events.accepted, () => engine.look());
     let cancel = () => {};
     return {
