@@ -1,7 +1,7 @@
 import { ApplicationState, SparseTree, utf8, type Application, type Storage } from '@it-chain/contracts';
 
-type Asked<C extends keyof Application> = Parameters<Application[C]>[0];
-type Answer<C extends keyof Application> = ReturnType<Application[C]>;
+type Asked<C extends keyof Application> = Parameters<Required<Application>[C]>[0];
+type Answer<C extends keyof Application> = ReturnType<Required<Application>[C]>;
 
 const NAME = /^[a-z0-9-]{1,32}$/;
 const text = (bytes: Uint8Array): string => Buffer.from(bytes).toString('utf8');

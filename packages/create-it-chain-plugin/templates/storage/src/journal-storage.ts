@@ -2,8 +2,8 @@ import { WriteRequest, failure, sameBytes, sha256, toHex, type Storage } from '@
 import { existsSync, readFileSync, writeFileSync } from 'node:fs';
 import { open, type FileHandle } from 'node:fs/promises';
 
-type Asked<C extends keyof Storage> = Parameters<Storage[C]>[0];
-type Answer<C extends keyof Storage> = ReturnType<Storage[C]>;
+type Asked<C extends keyof Storage> = Parameters<Required<Storage>[C]>[0];
+type Answer<C extends keyof Storage> = ReturnType<Required<Storage>[C]>;
 
 /** `app/6b6579`: sorts as the bytes of the key do. */
 const nameOf = (namespace: string, key: Uint8Array): string => `${namespace}/${toHex(key)}`;
