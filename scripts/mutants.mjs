@@ -91,7 +91,7 @@ async function judge(name) {
   const begun = Date.now();
   let verdict;
   try {
-    const applied = spawnSync('git', ['apply', '--unsafe-paths', join(folder, `${name}.patch`)], {
+    const applied = spawnSync('git', ['apply', '-C1', '--unsafe-paths', join(folder, `${name}.patch`)], {
       cwd: scratch,
       encoding: 'utf8',
     });

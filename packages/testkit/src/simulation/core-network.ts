@@ -1,36 +1,26 @@
 import { isItChainError, toHex, type Block, type ChainTip } from '@it-chain/contracts';
 import { EventQueue } from './event-queue.js';
+import { countLeftOut } from './complaint.js';
 import { describe } from './describe.js';
 import { Gate } from './gate.js';
 import { CoreInvariants, InvariantViolation, thrown } from './invariants.js';
 import { Keyring } from './keyring.js';
 import { Links, NO_FAULTS } from './links.js';
 import { machineOptions } from './machine-options.js';
-import type {
-  ConsensusMachine,
-  LogRecord,
-  MachineEffect,
-  MachineInput,
-  MachineOptions,
-  Message,
-  TimerName,
-} from './machine.js';
+import type { ConsensusMachine, LogRecord, MachineEffect, MachineInput, MachineOptions, Message } from './machine.js';
+import { Moments } from './moments.js';
 import { NO_DISK_FAULTS, SimulatedProcess } from './process.js';
+import { writeSynced } from './synced-write.js';
 import { Random } from './random.js';
 import { blockOn, genesisTip, SIMULATED_NETWORK, type CommittedBlock } from './stub-chain.js';
 import type { Actor } from './strategies/index.js';
 import { TraceHash } from './trace.js';
 
-/** 2023-11-14: what the wall clocks of a simulation show at its start. */
-const EPOCH_MS = 1_700_000_000_000;
 const FUTURE_MS = 10_000;
 const POLL_MS = 1_000;
 const ACT_MS = 100;
 /** Every so manieth message crosses the encoding instead of being handed over as it is. */
 const ENCODED_EVERY = 16;
-/** A transaction that waited so long while blocks left it out is a reason to complain, in ms. */
-const COMPLAINT_MS = 3_000;
-const COMPLAINT_BLOCKS = 3;
 /** Kinds of inputs in the trace hash. */
 const TRACE_CODES: Readonly<Record<string, number>> = {
   message: 1,
@@ -80,6 +70,7 @@ export class CoreNetwork<State> {
   readonly #options: CoreNetworkOptions;
   readonly #machineOptions: Omit<MachineOptions, 'self'>;
   readonly #gate: Gate;
+  readonly #moments: Moments<State>;
   readonly #byIdentity = new Map<number, SimulatedProcess<State>[]>();
   readonly #byzantine = new Set<number>();
   readonly #sizes = new WeakMap<Message, number>();
@@ -97,6 +88,7 @@ export class CoreNetwork<State> {
     const count = Math.max(...identities) + 1;
     this.#machineOptions = machineOptions(options.machine);
     this.keyring = new Keyring(count, (vote) => machine.signedBytes(SIMULATED_NETWORK, vote));
+    this.#moments = new Moments(this.queue, (node, at) => this.input(node, { type: 'timeout', ...at }));
     this.#gate = new Gate(this.keyring, (message) => machine.votesIn(message));
     this.links = new Links(identities.length, this.random.fork(1));
     const genesis = genesisTip(options.founders ?? count);
@@ -181,8 +173,8 @@ export class CoreNetwork<State> {
       if (identity !== node.identity) this.input(node, { type: 'connected', peer: this.keyring.key(identity) });
     }
     this.#tellWork(node);
-    this.#every(node, POLL_MS, () => this.#poll(node));
-    if (node.strategy !== undefined) this.#every(node, ACT_MS, () => node.strategy?.act?.(this.#actorOf(node)));
+    this.#moments.every(node, POLL_MS, () => this.#poll(node));
+    if (node.strategy !== undefined) this.#moments.every(node, ACT_MS, () => node.strategy?.act?.(this.#actorOf(node)));
   }
 
   crash(node: SimulatedProcess<State>): void {
@@ -284,14 +276,14 @@ export class CoreNetwork<State> {
         this.#sendAll(node, effect.to, effect.content, effect.attempt);
         break;
       case 'send-decided':
-        this.#later(node, () => {
+        this.#moments.later(node, () => {
           for (const committed of node.chain.blocks.slice(effect.from - 1, effect.from - 1 + effect.count)) {
             this.#sendAll(node, [effect.to], { kind: 'decided', ...committed }, 0);
           }
         });
         break;
       case 'set-timer':
-        this.#setTimer(node, effect);
+        this.#moments.setTimer(node, effect);
         break;
       case 'clear-timer':
         node.timers.delete(effect.timer);
@@ -300,8 +292,8 @@ export class CoreNetwork<State> {
         this.#build(node, effect.height, effect.round);
         break;
       case 'check':
-        this.#later(node, () => {
-          const problem = node.chain.problemOf(effect.block, effect.fresh, this.#clockOf(node), FUTURE_MS);
+        this.#moments.later(node, () => {
+          const problem = node.chain.problemOf(effect.block, effect.fresh, this.#moments.clockOf(node), FUTURE_MS);
           if (problem !== undefined) this.#say(node, `finds a block of height ${effect.height} invalid: ${problem}`);
           this.input(node, {
             type: 'checked',
@@ -345,7 +337,7 @@ export class CoreNetwork<State> {
       return;
     }
     if (!this.#maySign(node, message.vote)) {
-      this.#later(node, () => {
+      this.#moments.later(node, () => {
         this.input(node, {
           type: 'refused',
           kind: message.kind,
@@ -381,31 +373,19 @@ export class CoreNetwork<State> {
     return known === undefined || known === digest;
   }
 
-  /** A synced write: it may fail for a while or for good, and a crash before its end leaves it whole or undone. */
   #write(node: SimulatedProcess<State>, apply: () => void, done: () => void): void {
-    const { disk, random } = node;
-    if (disk.fatal > 0 && random.chance(disk.fatal)) {
+    const lost = (): void => {
       this.#say(node, 'cannot write any more and ends');
-      this.#later(node, () => this.crash(node));
-      return;
-    }
-    if (disk.transient > 0 && random.chance(disk.transient)) {
-      this.#later(node, () => this.#write(node, apply, done), 50);
-      return;
-    }
-    node.inFlight.push(apply);
-    this.#later(node, () => {
-      node.inFlight = node.inFlight.filter((write) => write !== apply);
-      apply();
-      done();
-    });
+      this.crash(node);
+    };
+    writeSynced(node, this.#moments, { apply, done, lost });
   }
 
   #decide(node: SimulatedProcess<State>, height: number, committed: CommittedBlock): void {
     // The header decides the digest; a body that is not its own must come again from elsewhere.
     const problem = node.tip.height + 1 === height ? node.chain.problemOf(committed.block, false, 0, 0) : undefined;
     if (problem !== undefined) {
-      this.#later(node, () => this.input(node, { type: 'decide-failed', height }));
+      this.#moments.later(node, () => this.input(node, { type: 'decide-failed', height }));
       return;
     }
     let before = node.tip;
@@ -441,7 +421,7 @@ export class CoreNetwork<State> {
       node.leftOut.delete(text);
     }
     node.stuck = block.transactions.length === 0;
-    const left = this.#countLeftOut(node, block);
+    const left = countLeftOut(node, block, this.#moments.steadyOf(node));
     this.input(node, { type: 'committed', tip: node.tip });
     if (!node.alive) return;
     const view = this.machine.view(node.state);
@@ -450,27 +430,12 @@ export class CoreNetwork<State> {
     if (left) this.input(node, { type: 'complain', height: node.tip.height + 1 });
   }
 
-  /** The complaint rule: blocks less than half full leave out what has waited long. @returns true where it is time */
-  #countLeftOut(node: SimulatedProcess<State>, block: Block): boolean {
-    if (block.transactions.length > 1) return false;
-    const now = this.#clockOf(node) - node.clockOffset;
-    let due = false;
-    for (const [transaction, since] of node.pool) {
-      if (now - since < COMPLAINT_MS) break;
-      const count = (node.leftOut.get(transaction) ?? 0) + 1;
-      node.leftOut.set(transaction, count);
-      due ||= count >= COMPLAINT_BLOCKS;
-    }
-    if (due) node.leftOut.clear();
-    return due;
-  }
-
   #build(node: SimulatedProcess<State>, height: number, round: number): void {
-    this.#later(node, () => {
+    this.#moments.later(node, () => {
       if (node.tip.height + 1 !== height) return;
       const { strategy } = node;
       const pool = [...node.pool.keys()].filter((one) => strategy?.admit?.(one) ?? true);
-      const { block, digest } = node.chain.build(pool, this.#clockOf(node));
+      const { block, digest } = node.chain.build(pool, this.#moments.clockOf(node));
       this.input(node, { type: 'built', height, round, block, digest });
     });
   }
@@ -485,7 +450,7 @@ export class CoreNetwork<State> {
         const held = source.chain.blocks.slice(node.tip.height, node.tip.height + 500);
         const blocks = source.strategy?.answer?.(held, this.#actorOf(source)) ?? held;
         for (const back of this.links.plan(source.index, node.index)) {
-          this.#later(node, () => this.#takeBlocks(node, blocks), back);
+          this.#moments.later(node, () => this.#takeBlocks(node, blocks), back);
         }
       });
     }
@@ -549,7 +514,7 @@ export class CoreNetwork<State> {
   }
 
   #arrive(node: SimulatedProcess<State>, target: SimulatedProcess<State>, sent: Message, attempt: number): void {
-    if (this.#isFrozen(target, () => this.#arrive(node, target, sent, attempt))) return;
+    if (this.#moments.isFrozen(target, () => this.#arrive(node, target, sent, attempt))) return;
     this.#encoded = (this.#encoded + 1) % ENCODED_EVERY;
     const content = this.#encoded === 0 ? this.#throughBytes(sent, attempt) : sent;
     target.hear(content);
@@ -576,7 +541,7 @@ export class CoreNetwork<State> {
 
   #pool(node: SimulatedProcess<State>, transaction: string): void {
     if (node.pool.has(transaction) || node.chain.has(transaction)) return;
-    node.pool.set(transaction, this.#clockOf(node) - node.clockOffset);
+    node.pool.set(transaction, this.#moments.steadyOf(node));
     node.stuck = false;
     this.#tellWork(node);
   }
@@ -622,60 +587,6 @@ export class CoreNetwork<State> {
     return false;
   }
 
-  // ---- time
-
-  #clockOf(node: SimulatedProcess<State>): number {
-    return EPOCH_MS + this.now * node.drift + node.clockOffset;
-  }
-
-  #setTimer(node: SimulatedProcess<State>, effect: Extract<MachineEffect, { type: 'set-timer' }>): void {
-    const { timer, height, round, ms } = effect;
-    this.#salt += 1;
-    const stamp = this.#salt;
-    node.timers.set(timer, stamp);
-    const { life } = node;
-    this.queue.after(ms / node.drift, () => this.#fire(node, life, stamp, { timer, height, round }));
-  }
-
-  #fire(
-    node: SimulatedProcess<State>,
-    life: number,
-    stamp: number,
-    at: { timer: TimerName; height: number; round: number },
-  ): void {
-    if (node.life !== life || node.timers.get(at.timer) !== stamp) return;
-    if (this.#isFrozen(node, () => this.#fire(node, life, stamp, at))) return;
-    node.timers.delete(at.timer);
-    this.input(node, { type: 'timeout', ...at });
-  }
-
-  /** Runs what takes a moment here, unless the process has crashed by then. */
-  #later(node: SimulatedProcess<State>, run: () => void, ms = 0): void {
-    const { life } = node;
-    const guarded = (): void => {
-      if (!node.alive || node.life !== life || this.#isFrozen(node, guarded)) return;
-      run();
-    };
-    this.queue.after(ms + node.random.next() * node.disk.maxMs + node.slowMs, guarded);
-  }
-
-  #every(node: SimulatedProcess<State>, ms: number, run: () => void): void {
-    const { life } = node;
-    const again = (): void => {
-      if (node.life !== life) return;
-      run();
-      this.queue.after(ms / node.drift, again);
-    };
-    this.queue.after(node.random.next() * ms, again);
-  }
-
-  #isFrozen(node: SimulatedProcess<State>, again: () => void): boolean {
-    const left = node.frozenUntil - this.now;
-    if (left <= 0) return false;
-    this.queue.after(left, again);
-    return true;
-  }
-
   #areCut(node: SimulatedProcess<State>, identity: number): boolean {
     const there = this.#byIdentity.get(identity) ?? [];
     return there.every(({ index }) => this.links.isCut(node.index, index) || this.links.isCut(index, node.index));
@@ -699,7 +610,7 @@ export class CoreNetwork<State> {
         return blockOn(
           tip,
           identity,
-          Math.max(Math.floor(this.#clockOf(node)), tip.time + 1) + (this.#salt % 9_000),
+          Math.max(Math.floor(this.#moments.clockOf(node)), tip.time + 1) + (this.#salt % 9_000),
           transactions,
         );
       },
