@@ -43,7 +43,7 @@ export interface CampaignReport {
   combined: bigint;
 }
 
-/** Seeds per message to a thread. */
+/** Seeds per message to a thread; one where the first failure ends the run. */
 const CHUNK = 10;
 
 /** Runs seeds on several threads. */
@@ -60,6 +60,7 @@ export async function runCampaign(options: CampaignOptions): Promise<CampaignRep
   };
   const before = process.cpuUsage();
   const end = options.seconds === undefined ? Infinity : performance.now() + options.seconds * 1_000;
+  const size = options.bail === true ? 1 : CHUNK;
   let next = options.from;
   const take = (): Chunk | undefined => {
     const stop = performance.now() >= end || (options.bail === true && report.failures.length > 0);
@@ -73,7 +74,7 @@ export async function runCampaign(options: CampaignOptions): Promise<CampaignRep
       chaosMs,
       rounds,
       from: next,
-      to: Math.min(options.to, next + CHUNK - 1),
+      to: Math.min(options.to, next + size - 1),
     };
     next = chunk.to + 1;
     return chunk;

@@ -8,7 +8,9 @@ const others = (network: CoreNetwork<State>, ...without: number[]): SimulatedNod
   network.nodes.filter(({ index }) => !without.includes(index));
 
 /** Stories of other systems' users, and of our own runs: one test each. */
-describe('directed regressions', () => {
+describe('directed regressions', function () {
+  this.timeout(600_000);
+
   it('the lone node commits after each of twenty restarts, without waiting for anybody', () => {
     const network = simulatedNetwork(1, 1);
     network.startAll();

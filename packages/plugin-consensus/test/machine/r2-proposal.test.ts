@@ -65,6 +65,14 @@ describe('R2: a justified, valid proposal is accepted and prepared', () => {
     ).to.have.length(0);
   });
 
+  it('R2: a proposal of the present round does not start its timer again', () => {
+    const bench = new Bench(1, 4);
+    bench.work();
+    const effects = [...bench.propose(0, 0, bench.block(0)), ...bench.check()];
+    expect(bench.said).to.deep.equal(['prepare/0']);
+    expect(only(effects, 'set-timer').map(({ timer }) => timer)).not.to.include('round');
+  });
+
   it('R2: a second proposal of one round is evidence, not a vote', () => {
     const bench = new Bench(1, 4);
     bench.propose(0, 0, bench.block(0));

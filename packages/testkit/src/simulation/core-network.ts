@@ -1,4 +1,4 @@
-import { isItChainError, toHex, type Block, type ChainTip } from '@it-chain/contracts';
+import { isItChainError, toHex, type ChainTip } from '@it-chain/contracts';
 import { EventQueue } from './event-queue.js';
 import { countLeftOut } from './complaint.js';
 import { describe } from './describe.js';

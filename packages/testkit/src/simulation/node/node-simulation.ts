@@ -122,7 +122,7 @@ class NodeSimulation {
   readonly #board: Switchboard;
   readonly #random: Random;
   readonly #nodes: SimulatedNode[] = [];
-  readonly #invariants = new NodeInvariants();
+  readonly #invariants: NodeInvariants;
   readonly #hash = new TraceHash();
   readonly #client = keyPairFromSeed(sha256(utf8('simulated client')));
   readonly #transient = { loss: 0, duplication: 0 };
@@ -143,11 +143,15 @@ class NodeSimulation {
     const nodes = options.nodes ?? planned.pick([4, 4, 4, 3, 1, 2, 5]);
     this.#plan = drawPlan(planned, { nodes, profile, chaosMs: options.chaosMs ?? 15_000, strategies: [] });
     this.#random = random.fork(8);
+    this.#invariants = new NodeInvariants(nodes);
     this.#links = new Links(nodes, random.fork(1));
     this.#board = new Switchboard(this.#queue, this.#links);
     const world = this.#world(plugins);
     for (let index = 0; index < nodes; index += 1) {
-      this.#nodes.push(new SimulatedNode(index, world, random.fork(100 + index)));
+      const node = new SimulatedNode(index, world, random.fork(100 + index));
+      // Some disks take their time to sync, so that a power cut falls into a write.
+      if (profile.crashes) node.disk.faults = { ...NO_DISK_FAULTS, maxMs: this.#random.pick([3, 3, 30, 100]) };
+      this.#nodes.push(node);
     }
   }
 

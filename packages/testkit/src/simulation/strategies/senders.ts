@@ -50,19 +50,44 @@ export class DuplicateSender extends Strategy {
   }
 
   override act(actor: Actor): void {
-    const height = actor.tip.height + 1;
-    const members = actor.tip.validators.validators;
-    const { block, digest } = actor.block();
+    const { tip, random } = actor;
+    const height = tip.height + 1;
+    const members = tip.validators.validators;
     const own = members.findIndex(({ sequence }) => sequence === actor.identity);
-    if (own < 0 || actor.random.chance(0.7)) return;
+    if (own < 0 || random.chance(0.5)) return;
+    const { block, digest } = actor.block();
+    const to = random.pick(actor.others);
     const vote = actor.sign({ type: 'commit', height, round: 0, digest });
     const seals = members.map(() => ({ validator: own, signature: vote.signature }));
-    const to = actor.random.pick(actor.others);
     actor.send(to, { kind: 'decided', block, certificate: { height, round: 0, digest, seals } });
     const prepare = actor.sign({ type: 'prepare', height, round: 0, digest });
-    const round = 1 + actor.random.below(3);
+    const claimed = { round: 0, digest };
     const many = members.map(() => prepare);
-    actor.send(to, roundChangeOf(actor, height, round, { round: 0, digest }, block, many));
+    actor.send(to, roundChangeOf(actor, height, 1 + random.below(3), claimed, block, many));
+    this.#propose(actor, own);
+  }
+
+  /** Proposes in the next round that it leads, with its own ROUND_CHANGE for a quorum, whatever others have prepared. */
+  #propose(actor: Actor, own: number): void {
+    const { tip } = actor;
+    const members = tip.validators.validators;
+    const first = Math.max(
+      0,
+      members.findIndex(({ sequence }) => sequence === tip.proposerSequence),
+    );
+    const height = tip.height + 1;
+    const round = ((own - first + members.length) % members.length) + members.length * actor.random.below(2);
+    if (round === 0) return;
+    const { block, digest } = actor.block();
+    const change = roundChangeOf(actor, height, round);
+    if (change.kind !== 'round-change') return;
+    const roundChanges = members.map(() => ({ vote: change.vote, prepared: undefined }));
+    const vote = actor.sign({ type: 'proposal', height, round, digest });
+    const prepare = actor.sign({ type: 'prepare', height, round, digest });
+    for (const to of actor.others) {
+      actor.send(to, { kind: 'proposal', vote, block, roundChanges, prepares: [] });
+      actor.send(to, { kind: 'prepare', vote: prepare });
+    }
   }
 }
 
