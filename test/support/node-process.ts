@@ -1,5 +1,5 @@
 import { spawn, type ChildProcess } from 'node:child_process';
-import { mkdirSync, readFileSync, writeFileSync } from 'node:fs';
+import { appendFileSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import { createInterface } from 'node:readline';
 import { fileURLToPath } from 'node:url';
@@ -27,6 +27,21 @@ export interface NodeOptions {
   readonly args?: readonly string[] | undefined;
   /** Variables besides those of this process; `undefined` takes one away. */
   readonly env?: Readonly<Record<string, string | undefined>> | undefined;
+  /** Instead of `@it-chain/plugin-consensus`. */
+  readonly consensus?: string | undefined;
+  /** Its section. */
+  readonly consensusConfig?: object | undefined;
+  /** Default: beside the test, on loopback. */
+  readonly place?: NodePlace | undefined;
+}
+
+/** Where a node runs when it is not beside the test: in a network namespace, say. */
+export interface NodePlace {
+  /** What stands before the command, such as `nsenter --net=...`. It must become the node, not its parent. */
+  readonly command: readonly string[];
+  /** Address for peers, and one for clients. */
+  readonly hosts: { readonly peer: string; readonly api: string };
+  readonly ports: { readonly peer: number; readonly api: number };
 }
 
 /** How a process ended. */
@@ -53,25 +68,29 @@ export class NodeProcess {
   readonly #args: readonly string[];
   /** Variables of its next start; see {@link NodeOptions.env}. */
   env: Readonly<Record<string, string | undefined>>;
+  readonly #place: NodePlace;
   #child: ChildProcess | undefined;
   #ended: Promise<Ended> | undefined;
   #client: Client | undefined;
 
-  private constructor(options: NodeOptions, ports: { peer: number; api: number }) {
+  private constructor(options: NodeOptions, place: NodePlace) {
     this.name = options.name;
     this.dataDir = join(options.dir, options.name);
-    this.peerPort = ports.peer;
-    this.apiPort = ports.api;
+    this.peerPort = place.ports.peer;
+    this.apiPort = place.ports.api;
+    this.#place = place;
     this.#args = options.args ?? [];
     this.env = options.env ?? {};
     mkdirSync(options.dir, { recursive: true });
     this.configFile = join(options.dir, `${options.name}.json`);
-    writeFileSync(this.configFile, JSON.stringify(configOf(options, this.dataDir, ports), null, 2));
+    writeFileSync(this.configFile, JSON.stringify(configOf(options, this.dataDir, place), null, 2));
   }
 
   /** Writes the config; nothing runs yet. */
   static async create(options: NodeOptions): Promise<NodeProcess> {
-    return new NodeProcess(options, { peer: await freePort(), api: await freePort() });
+    const hosts = { peer: '127.0.0.1', api: '127.0.0.1' };
+    const ports = options.place?.ports ?? { peer: await freePort(), api: await freePort() };
+    return new NodeProcess(options, options.place ?? { command: [], hosts, ports });
   }
 
   /** Another process of this node that runs these roles only; it must be told the id of the node before it starts. */
@@ -79,7 +98,7 @@ export class NodeProcess {
     const dir = join(dirname(this.configFile), `${this.name}-parts`);
     mkdirSync(dir, { recursive: true });
     const name = `${this.name}.${roles.replaceAll(',', '-')}`;
-    const part = new NodeProcess({ name, dir, args: ['--only', roles] }, { peer: this.peerPort, api: this.apiPort });
+    const part = new NodeProcess({ name, dir, args: ['--only', roles] }, this.#place);
     writeFileSync(part.configFile, readFileSync(this.configFile));
     return part;
   }
@@ -91,14 +110,18 @@ export class NodeProcess {
 
   /** `HOST:PORT` for peers. */
   get peer(): string {
-    return `127.0.0.1:${this.peerPort}`;
+    return `${this.#place.hosts.peer}:${this.peerPort}`;
   }
   /** `HOST:PORT` of the API. */
   get api(): string {
-    return `127.0.0.1:${this.apiPort}`;
+    return `${this.#place.hosts.api}:${this.apiPort}`;
   }
   get pid(): number {
     return this.#child?.pid ?? 0;
+  }
+  /** True from its start to its end, whoever ended it. */
+  get running(): boolean {
+    return this.#child !== undefined && this.#child.exitCode === null && this.#child.signalCode === null;
   }
   /** A client that lives until the node is stopped. */
   get client(): Client {
@@ -130,17 +153,14 @@ export class NodeProcess {
   launch(extra: readonly string[] = []): Promise<void> {
     this.lines = [];
     this.stderr = '';
-    const child = spawn(
-      process.execPath,
-      [bin, 'start', '--config', this.configFile, '--json', ...this.#args, ...extra],
-      {
-        stdio: ['ignore', 'pipe', 'pipe'],
-        env: { ...process.env, ...this.env },
-      },
-    );
+    const node = [process.execPath, bin, 'start', '--config', this.configFile, '--json', ...this.#args, ...extra];
+    const [command = process.execPath, ...args] = [...this.#place.command, ...node];
+    const child = spawn(command, args, { stdio: ['ignore', 'pipe', 'pipe'], env: { ...process.env, ...this.env } });
     this.#child = child;
     child.stderr.on('data', (chunk: Buffer) => {
       this.stderr = (this.stderr + chunk.toString()).slice(-16_384);
+      const logs = process.env['TEST_LOG_DIR'];
+      if (logs !== undefined) appendFileSync(join(logs, `${this.name}.log`), chunk);
     });
     this.#ended = new Promise((resolve) => child.once('exit', (code, signal) => resolve({ code, signal })));
     return new Promise((resolve, reject) => {
@@ -202,7 +222,9 @@ const FAST: Readonly<Record<string, object>> = {
   consensus: { baseTimeoutMs: 1_000, promotion: { healthyMs: 200 } },
 };
 
-function configOf(options: NodeOptions, dataDir: string, ports: { peer: number; api: number }): object {
+function configOf(options: NodeOptions, dataDir: string, { hosts, ports }: NodePlace): object {
+  // Beyond loopback the API has TLS or says that it has none: these namespaces hold nothing but the test.
+  const open = hosts.api === '127.0.0.1' ? {} : { insecure: true };
   const section = (name: string, own: object = {}): object => {
     const merged: Record<string, unknown> = { ...FAST[name], ...own };
     // One level deep, so that a test can set a limit of the API and keep its address.
@@ -221,12 +243,17 @@ function configOf(options: NodeOptions, dataDir: string, ports: { peer: number; 
     bus: options.busUrl === undefined ? { listen: '127.0.0.1:0' } : { url: options.busUrl },
     log: { level: process.env['TEST_LOG_LEVEL'] ?? 'info' },
     plugins: [
-      plugin('gateway', { peers: { listen: `127.0.0.1:${ports.peer}` }, api: { listen: `127.0.0.1:${ports.api}` } }),
+      plugin('gateway', {
+        peers: { listen: `${hosts.peer}:${ports.peer}` },
+        api: { listen: `${hosts.api}:${ports.api}`, ...open },
+      }),
       plugin('p2p'),
       plugin('leveldb'),
       plugin('txpool'),
       plugin('chain'),
-      plugin('consensus'),
+      options.consensus === undefined
+        ? plugin('consensus')
+        : { use: options.consensus, with: options.consensusConfig ?? {} },
       options.application === undefined ? plugin('kv') : { use: options.application, with: section('kv') },
     ],
   };

@@ -46,12 +46,12 @@ export function freePort(): Promise<number> {
   });
 }
 
-/** Starts a broker and waits until it speaks AMQP. */
-export async function startRabbitMq(): Promise<PrivateRabbitMq> {
+/** Starts a broker that listens at `host` and waits until it speaks AMQP. */
+export async function startRabbitMq(host = '127.0.0.1'): Promise<PrivateRabbitMq> {
   const dir = mkdtempSync(join(tmpdir(), 'it-chain-rabbit-'));
   const [amqp, dist, epmd] = [await freePort(), await freePort(), await freePort()];
   writeFileSync(join(dir, 'enabled_plugins'), '[].\n');
-  writeFileSync(join(dir, 'rabbitmq.conf'), `listeners.tcp.1 = 127.0.0.1:${amqp}\nloopback_users.guest = false\n`);
+  writeFileSync(join(dir, 'rabbitmq.conf'), `listeners.tcp.1 = ${host}:${amqp}\nloopback_users.guest = false\n`);
   const env = {
     ...process.env,
     HOME: dir,
@@ -69,7 +69,7 @@ export async function startRabbitMq(): Promise<PrivateRabbitMq> {
   let child: ChildProcess | undefined;
   const start = async (): Promise<void> => {
     child = spawn(SERVER, [], { env, stdio: 'ignore', detached: true });
-    await until('RabbitMQ to speak AMQP', () => greets(amqp), 60_000);
+    await until('RabbitMQ to speak AMQP', () => greets(host, amqp), 60_000);
   };
   const stop = async (signal: NodeJS.Signals = 'SIGTERM'): Promise<void> => {
     const running = child;
@@ -79,11 +79,11 @@ export async function startRabbitMq(): Promise<PrivateRabbitMq> {
     // The whole group: Erlang's VM is a child of the script.
     process.kill(-running.pid, signal);
     await gone;
-    await until('RabbitMQ to be gone', async () => !(await greets(amqp)), 30_000);
+    await until('RabbitMQ to be gone', async () => !(await greets(host, amqp)), 30_000);
   };
   await start();
   return {
-    url: `amqp://guest:guest@127.0.0.1:${amqp}`,
+    url: `amqp://guest:guest@${host}:${amqp}`,
     start,
     stop,
     remove: async () => {
@@ -95,9 +95,9 @@ export async function startRabbitMq(): Promise<PrivateRabbitMq> {
 }
 
 /** True when something at the port answers an AMQP protocol header with Connection.Start. */
-function greets(port: number): Promise<boolean> {
+function greets(host: string, port: number): Promise<boolean> {
   return new Promise((resolve) => {
-    const socket = connect(port, '127.0.0.1', () => socket.write(Buffer.from('AMQP\x00\x00\x09\x01', 'latin1')));
+    const socket = connect(port, host, () => socket.write(Buffer.from('AMQP\x00\x00\x09\x01', 'latin1')));
     const end = (answer: boolean): void => {
       socket.destroy();
       resolve(answer);

@@ -1,8 +1,10 @@
 import type {
   ClientHttp2Session,
   IncomingHttpHeaders,
+  OutgoingHttpHeaders,
   ServerHttp2Session,
   ServerHttp2Stream,
+  ServerStreamResponseOptions,
   SessionOptions,
 } from 'node:http2';
 import { failure, PeerService } from '@it-chain/contracts';
@@ -75,20 +77,36 @@ export function acceptStream(
   const path = headers[':path'];
   const lane = path === PATHS.control ? 'control' : path === PATHS.bulk ? 'bulk' : undefined;
   if (headers[':method'] !== 'POST' || !isGrpc(headers)) {
-    stream.respond({ ':status': 415 }, { endStream: true });
+    answer(stream, { ':status': 415 }, { endStream: true });
     return undefined;
   }
   if (lane === undefined || taken(lane)) {
     const status = lane === undefined ? UNIMPLEMENTED : RESOURCE_EXHAUSTED;
-    stream.respond({ ':status': 200, 'content-type': CONTENT_TYPE, 'grpc-status': status }, { endStream: true });
+    answer(stream, { ':status': 200, 'content-type': CONTENT_TYPE, 'grpc-status': status }, { endStream: true });
     return undefined;
   }
-  stream.respond({ ':status': 200, 'content-type': CONTENT_TYPE }, { waitForTrailers: true });
+  if (!answer(stream, { ':status': 200, 'content-type': CONTENT_TYPE }, { waitForTrailers: true })) return undefined;
   stream.on('wantTrailers', () => {
-    if (!stream.destroyed) stream.sendTrailers({ 'grpc-status': '0' });
+    if (!isOver(stream)) stream.sendTrailers({ 'grpc-status': '0' });
   });
   return { lane, frames: new FrameStream(stream) };
 }
+
+/**
+ * Sends the head of an answer. A stream may be over before it is even told of, when it was opened and reset in one
+ * packet; answering it then throws. @returns false where nobody waits for the answer
+ */
+function answer(
+  stream: ServerHttp2Stream,
+  headers: OutgoingHttpHeaders,
+  options: ServerStreamResponseOptions,
+): boolean {
+  if (isOver(stream)) return false;
+  stream.respond(headers, options);
+  return true;
+}
+
+const isOver = (stream: ServerHttp2Stream): boolean => stream.destroyed || stream.closed;
 
 function isGrpc(headers: IncomingHttpHeaders): boolean {
   return /^application\/grpc(?:\+proto)?$/.test(headers['content-type'] ?? '');

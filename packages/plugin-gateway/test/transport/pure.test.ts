@@ -1,3 +1,5 @@
+import type { ServerHttp2Stream } from 'node:http2';
+import { acceptStream } from '../../dist/transport/grpc-http2.js';
 import { PEER_CHUNK_BYTES, PEER_MAX_FRAME_BYTES, PeerFrame } from '@it-chain/contracts';
 import { expect } from 'chai';
 import * as fc from 'fast-check';
@@ -172,5 +174,23 @@ describe('the section peers', () => {
     expect(issues({ listen: 'nowhere' })).to.deep.equal(['listen']);
     expect(issues({ limits: { inbound: 0 } })).to.deep.equal(['limits.inbound']);
     expect(issues({ lisen: '127.0.0.1:7000' })).to.deep.equal(['']);
+  });
+});
+
+describe('a stream that is over before it is answered', () => {
+  const over = (): ServerHttp2Stream => {
+    const fails = (): never => {
+      throw new Error('ERR_HTTP2_INVALID_STREAM');
+    };
+    const stream = { destroyed: false, closed: true, on: () => stream, respond: fails, sendTrailers: fails };
+    return stream as unknown as ServerHttp2Stream;
+  };
+  const head = { ':method': 'POST', ':path': '/itchain.peer.v1.Peer/Control', 'content-type': 'application/grpc' };
+
+  it('is let go, whatever it asked for: opened and reset in one packet it ended the process', () => {
+    expect(acceptStream(over(), head, () => false)).to.equal(undefined);
+    expect(acceptStream(over(), head, () => true)).to.equal(undefined);
+    expect(acceptStream(over(), { ...head, ':path': '/nothing' }, () => false)).to.equal(undefined);
+    expect(acceptStream(over(), { ...head, ':method': 'GET' }, () => false)).to.equal(undefined);
   });
 });
