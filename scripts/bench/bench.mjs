@@ -7,6 +7,7 @@
 //   --base-port P      first port of the devnet (ten per node), instead of free ones
 //   --profile DIR      CPU profiles of the nodes in DIR; read them with scripts/bench/profile.mjs. What is measured
 //                      meanwhile, idle above all, includes the profiler
+//   --recovery         instead: recovery after kill -9 and catching up, see recovery.mjs
 //   --json             the report as JSON on standard output, the table on standard error
 import { spawn, spawnSync } from 'node:child_process';
 import { mkdirSync } from 'node:fs';
@@ -37,6 +38,10 @@ const COLUMNS = [
   ['tx/block', (step) => step.transactionsPerBlock],
 ];
 
+if (process.argv.includes('--recovery')) {
+  await import('./recovery.mjs');
+  process.exit();
+}
 setup('src');
 const { values } = parseArgs({
   options: {
