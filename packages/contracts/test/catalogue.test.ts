@@ -34,8 +34,12 @@ describe('error catalogue', () => {
       'ERR_PACKAGE_PATH_NOT_EXPORTED',
       'ERR_UNSUPPORTED_DIR_IMPORT',
       'ERR_REQUIRE_ESM',
+      'ERR_PARSE_ARGS_',
     ]);
-    expect([...usedCodes()].filter((code) => !(code in errorCatalogue) && !foreign.has(code))).to.deep.equal([]);
+    // What suites let a plugin of somebody else say.
+    const isAcme = (code: string): boolean => code.startsWith('ERR_ACME_');
+    const unknown = [...usedCodes()].filter((code) => !(code in errorCatalogue) && !foreign.has(code) && !isAcme(code));
+    expect(unknown).to.deep.equal([]);
   });
 
   it('has no code that nobody uses', () => {

@@ -220,7 +220,7 @@ export class PoolBench {
         Promise.resolve({
           verdicts: transactions.map(({ payload }) =>
             Buffer.from(payload).toString() === 'bad'
-              ? { ok: false, code: 'ERR_TESTED', reason: 'not this' }
+              ? { ok: false, code: 'ERR_ACME_REFUSED', reason: 'not this' }
               : { ok: true, code: '', reason: '' },
           ),
         }),
