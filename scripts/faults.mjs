@@ -1,5 +1,5 @@
 // npm run faults -- [--tier 1|2] [--only N1,CR3] [--seed S] [--json FILE] [--list]: real nodes in network namespaces under
-// real faults. Without --tier: one short repetition of the most important ones, as in CI. Needs root on Linux.
+// real faults. Without --tier: one short repetition of the most important ones. Needs root on Linux.
 import { spawnSync } from 'node:child_process';
 import { join } from 'node:path';
 import { root, setup } from './setup.mjs';
