@@ -129,7 +129,7 @@ export class BlockSync {
       try {
         const read = readCertified(certified, source, this.#network);
         await this.#verify(read, reached);
-        reached = await this.#commit(read, index === blocks.length - 1);
+        reached = await this.#commit(read);
         this.#with.blocks.add();
       } catch (error) {
         if (!isItChainError(error) || !WRONG.has(error.code)) throw error;
@@ -158,8 +158,9 @@ export class BlockSync {
     throw failure('ERR_CERTIFICATE_INVALID', `the certificate of height ${read.height} has invalid signatures`);
   }
 
-  #commit({ height, digest, certificate, block }: ReadBlock, last: boolean): Promise<ChainTip> {
-    return this.#with.chain.commit({ height, digest, certificate, block, clearLogBelow: height + 1, sync: last });
+  /** Synced each: what is told as committed must still be there after a power cut, also in the middle of catching up. */
+  #commit({ height, digest, certificate, block }: ReadBlock): Promise<ChainTip> {
+    return this.#with.chain.commit({ height, digest, certificate, block, clearLogBelow: height + 1, sync: true });
   }
 
   /**

@@ -34,6 +34,8 @@ export class SimulatedDisk {
   faults: DiskFaults = NO_DISK_FAULTS;
   /** Reads that will fail. */
   failingReads = 0;
+  /** Told of each batch that is written. */
+  onWritten: (request: WriteRequest) => void = () => undefined;
   readonly #random: Random;
   #unsynced: UnsyncedBatch[] = [];
   #inFlight: WriteRequest[] = [];
@@ -101,6 +103,7 @@ export class SimulatedDisk {
     const repeated = this.memory.apply(request);
     if (request.sync) this.#unsynced = [];
     else if (!repeated) this.#unsynced.push({ undo });
+    this.onWritten(request);
     return repeated;
   }
 

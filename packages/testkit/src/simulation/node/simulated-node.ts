@@ -69,6 +69,8 @@ export class SimulatedNode implements NodeIdentity {
   readonly disk: SimulatedDisk;
   readonly time: TimeFaults = { offsetMs: 0, drift: 1, frozenUntil: 0 };
   readonly #guard = new Map<string, string>();
+  /** Signed without a guard and not in the log yet: such a vote is not sent, and a crash forgets it. */
+  #unlogged: { readonly slot: string; readonly digest: string }[] = [];
   #life: Life | undefined;
   #calls = 0;
 
@@ -81,6 +83,10 @@ export class SimulatedNode implements NodeIdentity {
     this.publicKey = keyPairFromSeed(sha256(utf8(`simulated ${this.name}`))).publicKey;
     this.nodeId = nodeIdOf(this.publicKey);
     this.disk = new SimulatedDisk(random.fork(1));
+    this.disk.onWritten = ({ writes }) => {
+      if (!writes.some(({ namespace }) => namespace === 'wal')) return;
+      for (const { slot, digest } of this.#unlogged.splice(0)) this.world.onVote(this, slot, digest);
+    };
   }
 
   get alive(): boolean {
@@ -109,6 +115,7 @@ export class SimulatedNode implements NodeIdentity {
     this.#life = undefined;
     this.world.board.detach(this.index);
     this.disk.crash();
+    this.#unlogged = [];
   }
 
   /** Starts it from its disk. A start that fails is a crash. */
@@ -150,7 +157,9 @@ export class SimulatedNode implements NodeIdentity {
     const { bus, clock } = life;
     const log = this.#log();
     const identity = keyedIdentity(this, this.world.guard ? this.#guard : undefined, (slot, digest) => {
-      if (life.alive) this.world.onVote(this, slot, digest);
+      if (!life.alive) return;
+      if (this.world.guard) this.world.onVote(this, slot, digest);
+      else this.#unlogged.push({ slot, digest });
     });
     await serveRole(bus, Identity, identity, log);
     await serveRole(bus, Storage, this.disk.serve(clock), log);
