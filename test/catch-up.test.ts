@@ -7,7 +7,7 @@ import { until } from './support/until.js';
 const BLOCKS = 1_000;
 
 describe('catching up', function () {
-  this.timeout(900_000);
+  this.timeout(1_800_000);
   const folder = scratch();
   let network: Network;
   before(async () => {

@@ -4,7 +4,7 @@ import { cpSync, existsSync, mkdirSync, readFileSync, readdirSync, writeFileSync
 import { join } from 'node:path';
 import { root } from '../support/node-process.js';
 import { scratch } from '../support/network.js';
-import { freePort } from '../support/rabbitmq.js';
+import { freePort } from '../support/free-port.js';
 import { until } from '../support/until.js';
 import { npm, startRegistry, type Registry } from './registry.js';
 

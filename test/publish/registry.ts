@@ -1,7 +1,7 @@
 import { spawn, spawnSync, type ChildProcess } from 'node:child_process';
 import { mkdirSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { freePort } from '../support/rabbitmq.js';
+import { freePort } from '../support/free-port.js';
 import { until } from '../support/until.js';
 
 /** Installed by the test in a folder of its own, since nothing else needs it. The last line that runs on Node 20. */

@@ -4,7 +4,7 @@ import { dirname, join } from 'node:path';
 import { createInterface } from 'node:readline';
 import { fileURLToPath } from 'node:url';
 import { createClient, type Client } from '@it-chain/client';
-import { freePort } from './rabbitmq.js';
+import { freePort } from './free-port.js';
 import { timeFactor } from './until.js';
 
 /** The repository. */

@@ -3,7 +3,7 @@ import { chownSync, existsSync, mkdtempSync, readdirSync, rmSync } from 'node:fs
 import { connect } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { freePort } from './rabbitmq.js';
+import { freePort } from './free-port.js';
 import { until } from './until.js';
 
 const ROOT = '/usr/lib/postgresql';

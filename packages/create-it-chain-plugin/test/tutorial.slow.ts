@@ -2,7 +2,7 @@
 import { expect } from 'chai';
 import { chmodSync, cpSync, existsSync, mkdirSync, mkdtempSync, readFileSync, rmSync, symlinkSync } from 'node:fs';
 import { tmpdir } from 'node:os';
-import { dirname, join } from 'node:path';
+import { delimiter, dirname, join } from 'node:path';
 import { spawn, spawnSync, type ChildProcess } from 'node:child_process';
 import { fileURLToPath } from 'node:url';
 import { main } from 'create-it-chain-plugin';
@@ -24,8 +24,10 @@ describe('the tutorial', function () {
   let here = folder;
   let dev: ChildProcess | undefined;
 
+  const commandsDir = join(folder, 'bin');
   const env = {
     ...process.env,
+    PATH: `${commandsDir}${delimiter}${process.env['PATH'] ?? ''}`,
     IT_CHAIN_GATEWAY__API__LISTEN: `127.0.0.1:${PORT}`,
     IT_CHAIN_API: `127.0.0.1:${PORT}`,
     NO_COLOR: '1',
@@ -60,7 +62,10 @@ describe('the tutorial', function () {
       async () => {
         // The workspace is what npm would install; npm also makes commands executable, which the compiler does not.
         symlinkSync(join(root, 'node_modules'), join(here, 'node_modules'), 'dir');
+        // Where the workspace was installed before it was built, npm found no command to link.
         chmodSync(itChain, 0o755);
+        mkdirSync(commandsDir, { recursive: true });
+        symlinkSync(itChain, join(commandsDir, 'it-chain'));
       },
     ],
     [
