@@ -1,5 +1,4 @@
 import { toHex, type ChainTip } from '@it-chain/contracts';
-import { toleratedAmong } from '../arithmetic.js';
 import { broken } from '../invariants.js';
 
 /** What a node told when it had committed a block. */
@@ -18,19 +17,10 @@ export class NodeInvariants {
   readonly #submitted = new Set<string>();
   /** Height and id of what was told as committed, by anybody: it holds for ever. */
   readonly acknowledged = new Map<string, number>();
-  /** The highest block that each node told. */
+  /** The highest block that each node told: it must be on its own disk. */
   readonly told = new Map<number, number>();
-  /** Nodes that told each height, in order. */
-  readonly #tellers = new Map<number, Set<number>>();
-  /** The highest block that each node must have on its own disk. */
-  readonly #owed = new Map<number, number>();
-  readonly #tolerated: number;
   /** Where each node executed each transaction. */
   readonly #executed = new Map<number, Map<string, number>>();
-
-  constructor(nodes: number) {
-    this.#tolerated = toleratedAmong(nodes);
-  }
 
   onSubmitted(id: Uint8Array): void {
     this.#submitted.add(toHex(id));
@@ -47,11 +37,6 @@ export class NodeInvariants {
   onTold(node: number, { height, digest, transactions }: ToldBlock): void {
     this.#onDigest(node, height, toHex(digest));
     this.told.set(node, Math.max(height, this.told.get(node) ?? 0));
-    const tellers = this.#tellers.get(height) ?? new Set();
-    this.#tellers.set(height, tellers.add(node));
-    // Who tells a block after f+1 others has fetched it from them: it may have to fetch it again after a power cut.
-    if ([...tellers].indexOf(node) <= this.#tolerated)
-      this.#owed.set(node, Math.max(height, this.#owed.get(node) ?? 0));
     const executed = this.#executed.get(node) ?? new Map<string, number>();
     this.#executed.set(node, executed);
     for (const transaction of transactions) {
@@ -89,7 +74,7 @@ export class NodeInvariants {
 
   /** The tip of a node after a restart: what it was among the first to tell is still there. */
   onRestarted(node: number, tip: ChainTip): void {
-    const owed = this.#owed.get(node) ?? 0;
+    const owed = this.told.get(node) ?? 0;
     if (tip.height < owed) broken('durability', `node ${node} told block ${owed} and came back with ${tip.height}`);
     this.onTip(node, tip);
   }

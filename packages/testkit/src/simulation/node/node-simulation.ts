@@ -143,7 +143,7 @@ class NodeSimulation {
     const nodes = options.nodes ?? planned.pick([4, 4, 4, 3, 1, 2, 5]);
     this.#plan = drawPlan(planned, { nodes, profile, chaosMs: options.chaosMs ?? 15_000, strategies: [] });
     this.#random = random.fork(8);
-    this.#invariants = new NodeInvariants(nodes);
+    this.#invariants = new NodeInvariants();
     this.#links = new Links(nodes, random.fork(1));
     this.#board = new Switchboard(this.#queue, this.#links);
     const world = this.#world(plugins);
