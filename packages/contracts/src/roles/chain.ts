@@ -76,7 +76,7 @@ export const CommitRequest = message('CommitRequest', {
   block: optional(nested(4, Block)),
   /** Keys in `wal` to delete in the same batch, as a range of heights: everything below this one. */
   clearLogBelow: uint64(5),
-  /** False lets a block of a longer sync be flushed together with the next; the last one of a sync is always synced. */
+  /** False leaves the flush to the next synced write: a power cut may take the block back, so it must not count as told. */
   sync: bool(6),
 });
 /** Ask for a block by height, or by digest when that is set. */
