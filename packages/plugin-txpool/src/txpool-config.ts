@@ -31,7 +31,7 @@ export const TxPoolConfig = z
       .strictObject({
         maxCount: count(1, 500, 'Most transactions in one batch to a peer', 1_000),
         maxBytes: count(1_024, 256 * 1024, 'Most bytes in one batch to a peer', 1024 * 1024),
-        relayMs: count(0, 1_000, 'How long, in ms, a transaction of a peer waits before it is passed on'),
+        relayMs: count(0, 3_000, 'How long, in ms, a transaction of a peer waits before it is passed on'),
         retryMs: count(10, 500, 'First pause, in ms, before a batch is sent again; it doubles'),
         maxRetryMs: count(10, 30_000, 'Longest pause, in ms, before a batch is sent again'),
         maxStrikes: count(

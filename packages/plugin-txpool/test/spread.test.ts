@@ -131,7 +131,7 @@ describe('spreading', () => {
     const { body } = await fixture.ask('bob', batch(sent));
     expect(PoolEntries.decode(body).entries.map(({ state }) => state)).to.deep.equal(['pending']);
     expect(fixture.sent).to.deep.equal([]);
-    await fixture.clock.advance(2_500);
+    await fixture.clock.advance(6_500);
     expect(hexes(fixture.given('carol'))).to.deep.equal(hexes([sent]));
     expect(fixture.given('bob')).to.deep.equal([]);
   });
@@ -142,7 +142,7 @@ describe('spreading', () => {
     const sent = transaction('a');
     await fixture.ask('bob', batch(sent));
     await fixture.commit(1, [sent]);
-    await fixture.clock.advance(5_000);
+    await fixture.clock.advance(10_000);
     expect(fixture.sent).to.deep.equal([]);
   });
 
