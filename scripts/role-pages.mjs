@@ -85,6 +85,7 @@ const SUITES = {
   txpool: 'testTxPool',
   application: 'testApplication',
   consensus: 'testConsensus',
+  p2p: 'testP2p',
 };
 
 /** The pages, by path. */

@@ -12,8 +12,11 @@ export {
   type ConsensusClusterNode,
   type ConsensusClusterOptions,
 } from './doubles/consensus-cluster.js';
+export { PeerNet, PeerNetNode, type PeerNetLink, type PeerNetNodeOptions } from './doubles/peer-net.js';
+export { overTheWire } from './doubles/over-the-wire.js';
 export * from './simulation/index.js';
 export { PLUGIN_PROMISES, testPlugin, type PluginUnderTest } from './suites/plugin.js';
 export { PluginHost, type PluginHostOptions } from './host/plugin-host.js';
 export { testTxPool, type TxPoolUnderTest } from './suites/txpool.js';
 export { testConsensus, type ConsensusUnderTest } from './suites/consensus.js';
+export { testP2p, type P2pPlace, type P2pUnderTest } from './suites/p2p.js';

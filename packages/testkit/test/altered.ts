@@ -8,19 +8,27 @@ export interface Alterations {
   readonly serves?: (right: never) => object;
   /** Events that it does not hear, by name. */
   readonly deafTo?: readonly string[];
+  /** Changes what it hears, by the name of the event. */
+  readonly hears?: Readonly<Record<string, (body: never) => unknown>>;
+  /** Changes the rest of its context. */
+  readonly context?: (right: PluginContext) => Partial<PluginContext>;
 }
 
 /** A right plugin with something wrong in it: made by changing what passes between it and its context. */
-export function altered(plugin: Plugin, { uses = {}, serves, deafTo = [] }: Alterations): Plugin {
+export function altered(
+  plugin: Plugin,
+  { uses = {}, serves, deafTo = [], hears = {}, context: change }: Alterations,
+): Plugin {
   return definePlugin({
     ...plugin,
     setup: (context) => {
       const changed: PluginContext = {
         ...bound(context),
+        ...change?.(bound(context)),
         use: <R extends Role>(role: R): Served<R> => {
           const right = context.use(role);
-          const change = uses[role.name];
-          return change === undefined ? right : ({ ...right, ...change(right as never) } as Served<R>);
+          const other = uses[role.name];
+          return other === undefined ? right : ({ ...right, ...other(right as never) } as Served<R>);
         },
         serve: (role, provider) => {
           const methods = Object.keys(role.calls).map((name) => {
@@ -31,7 +39,9 @@ export function altered(plugin: Plugin, { uses = {}, serves, deafTo = [] }: Alte
           context.serve(role, { ...right, ...serves?.(right as never) } as typeof provider);
         },
         on: (notice, handler, options) => {
-          if (!deafTo.includes(notice.name)) context.on(notice, handler, options);
+          if (deafTo.includes(notice.name)) return;
+          const heard = (body: unknown): unknown => hears[notice.name]?.(body as never) ?? body;
+          context.on(notice, (body, meta) => handler(heard(body) as typeof body, meta), options);
         },
       };
       return plugin.setup(changed as PluginContext<never>);
