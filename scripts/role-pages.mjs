@@ -86,6 +86,7 @@ const SUITES = {
   application: 'testApplication',
   consensus: 'testConsensus',
   p2p: 'testP2p',
+  chain: 'testChain',
 };
 
 /** The pages, by path. */

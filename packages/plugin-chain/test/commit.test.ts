@@ -415,7 +415,7 @@ describe('the chain', () => {
     await node.start();
     expect(await codeOf(node.tip())).to.equal('ERR_CHAIN_APPLICATION');
     expect(node.context.lastHealth.state).to.equal('failing');
-    node.application.name = 'double/1';
+    node.application.name = 'pairs/1';
     await node.clock.advance(1_001);
     expect((await node.tip()).height).to.equal(0);
     expect(node.context.lastHealth.state).to.equal('ok');

@@ -1,7 +1,7 @@
 import { expect } from 'chai';
 import fc from 'fast-check';
 import { Block, type Certificate, toHex } from '@it-chain/contracts';
-import { MemoryStorage, settle } from '@it-chain/testkit';
+import { CrashingStorage, settle, type ChainBench } from '@it-chain/testkit';
 import { ChainFixture, digestOf, genesisOf, idOf, join, promote, transaction } from './fixture.js';
 
 const genesis = genesisOf(['alice'], { growth: 'immediate', window: 4 });
@@ -35,29 +35,6 @@ async function reference(): Promise<{ blocks: { block: Block; certificate: Certi
   return { blocks, roots };
 }
 
-/** Dies at the write of this number: before it is done, or after it and before the answer. */
-class Mortal extends MemoryStorage {
-  left: number;
-  readonly done: boolean;
-  dead = false;
-  constructor(left: number, done: boolean) {
-    super();
-    this.left = left;
-    this.done = done;
-  }
-  override async write(request: Parameters<MemoryStorage['write']>[0]): ReturnType<MemoryStorage['write']> {
-    if (this.dead) throw new Error('dead');
-    this.left -= 1;
-    if (this.left >= 0) return super.write(request);
-    if (this.done) await super.write(request);
-    this.dead = true;
-    throw new Error('killed');
-  }
-  override read(request: Parameters<MemoryStorage['read']>[0]): ReturnType<MemoryStorage['read']> {
-    return this.dead ? Promise.reject(new Error('dead')) : super.read(request);
-  }
-}
-
 describe('after a crash', () => {
   it('C5: after any crash the tip, the blocks and the application agree', async () => {
     const { blocks, roots } = await reference();
@@ -66,12 +43,12 @@ describe('after a crash', () => {
         fc.array(fc.tuple(fc.nat(9), fc.boolean()), { maxLength: 6, size: 'max' }),
         fc.boolean(),
         async (crashes, checked) => {
-          const storage = new Mortal(Infinity, false);
-          let node = await new ChainFixture('alice', genesis, storage).start();
+          const storage = new CrashingStorage();
+          let node: ChainBench = await new ChainFixture('alice', genesis, storage).start();
           let deaths = 0;
           for (let steps = 0; (await node.tip()).height < blocks.length; steps += 1) {
             const crash = crashes[deaths];
-            const mortal = Object.assign(storage, { left: crash?.[0] ?? Infinity, done: crash?.[1] ?? false });
+            storage.dieAfter(crash?.[0] ?? Infinity, crash?.[1] ?? false);
             try {
               for (let height = (await node.tip()).height + 1; height <= blocks.length; height += 1) {
                 const { block, certificate } = blocks[height - 1]!;
@@ -79,11 +56,11 @@ describe('after a crash', () => {
                 await node.commit(height, digestOf(block, genesis), certificate, checked ? undefined : block);
               }
             } catch (error) {
-              if (!mortal.dead) throw error;
+              if (!storage.dead) throw error;
             }
-            if (!mortal.dead) break;
+            if (!storage.dead) break;
             deaths += 1;
-            Object.assign(mortal, { dead: false, left: Infinity });
+            storage.revive();
             node = await node.restart();
             await consistent(node, blocks, roots);
           }
@@ -137,7 +114,7 @@ describe('after a crash', () => {
 });
 
 async function consistent(
-  node: ChainFixture,
+  node: ChainBench,
   blocks: readonly { readonly block: Block }[],
   roots: readonly string[],
 ): Promise<void> {

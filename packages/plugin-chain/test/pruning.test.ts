@@ -10,25 +10,25 @@ import {
   verifyNextBlock,
   type Genesis,
 } from '@it-chain/contracts';
-import { MemoryStorage } from '@it-chain/testkit';
+import { CrashingStorage, type ChainBench } from '@it-chain/testkit';
 import { ChainConfig } from '@it-chain/plugin-chain';
 import { ChainFixture, contents, genesisOf, idOf, join, promote, transaction } from './fixture.js';
 
 const CONFIG = { snapshots: { everyBlocks: 10 }, prune: { keepBlocks: 15 } };
 
-async function grown(genesis: Genesis, height: number, storage = new MemoryStorage()): Promise<ChainFixture> {
+async function grown(genesis: Genesis, height: number, storage = new CrashingStorage()): Promise<ChainFixture> {
   const node = await new ChainFixture('alice', genesis, storage, CONFIG).start();
   await grow(node, height);
   return node;
 }
 
-async function grow(node: ChainFixture, height: number): Promise<void> {
+async function grow(node: ChainBench, height: number): Promise<void> {
   for (let at = (await node.tip()).height + 1; at <= height; at += 1) {
     await node.advance(transaction(node.genesis, 'alice', { text: `key${at % 8}=${at}`, expiresAt: at + 5 }));
   }
 }
 
-const keysOf = async (storage: MemoryStorage, prefix: string): Promise<string[]> =>
+const keysOf = async (storage: CrashingStorage, prefix: string): Promise<string[]> =>
   (await contents(storage)).filter((line) => line.startsWith(`chain ${Buffer.from(prefix).toString('hex')}`));
 
 describe('pruning', () => {
@@ -58,7 +58,7 @@ describe('pruning', () => {
 
   it('leaves a chain that is proven from its snapshot on', async () => {
     const growing = genesisOf(['alice'], { growth: 'immediate', window: 20 });
-    const node = await new ChainFixture('alice', growing, new MemoryStorage(), CONFIG).start();
+    const node = await new ChainFixture('alice', growing, new CrashingStorage(), CONFIG).start();
     await node.advance(transaction(growing, 'alice', { membership: join(growing, 'bob'), expiresAt: 20 }));
     await node.advance(transaction(growing, 'alice', { membership: promote('bob'), expiresAt: 20 }));
     await grow(node, 57);
@@ -93,7 +93,7 @@ describe('pruning', () => {
     await grow(again, 80);
     expect((await again.chain.base!({})).snapshot?.height).to.equal(60);
     expect(await keysOf(again.storage, 'h/')).to.have.length(20);
-    const whole = await new ChainFixture('alice', genesis, new MemoryStorage(), {
+    const whole = await new ChainFixture('alice', genesis, new CrashingStorage(), {
       snapshots: { everyBlocks: 10 },
     }).start();
     await grow(whole, 57);

@@ -15,14 +15,14 @@ import {
   type Infer,
   type Snapshot,
 } from '@it-chain/contracts';
-import { MemoryStorage, settle } from '@it-chain/testkit';
+import { CrashingStorage, settle } from '@it-chain/testkit';
 import { ChainFixture, contents, digestOf, genesisOf, join, leave, promote, transaction } from './fixture.js';
 
 const EVERY = 10;
 type Answer = Infer<typeof SnapshotAnswer>;
 
 /** A chain of `height` blocks with one transaction each, that makes snapshots. */
-async function grown(genesis: Genesis, height: number, storage = new MemoryStorage()): Promise<ChainFixture> {
+async function grown(genesis: Genesis, height: number, storage = new CrashingStorage()): Promise<ChainFixture> {
   const node = new ChainFixture('alice', genesis, storage, {
     snapshots: { everyBlocks: EVERY },
     peerRequestsPerSecond: 10_000,
@@ -40,7 +40,7 @@ let requests = 0;
 function joining(
   source: ChainFixture,
   lie: (request: Infer<typeof SnapshotRequest>, answer: Answer) => Answer = (_request, answer) => answer,
-  storage = new MemoryStorage(),
+  storage = new CrashingStorage(),
 ): ChainFixture {
   const node = new ChainFixture('alice', source.genesis, storage);
   node.peer = async ({ kind, body }) => {
@@ -227,7 +227,7 @@ describe('snapshots', () => {
 
   it('that were cut short by the end of the process are wiped at the next start', async () => {
     const source = await grown(genesis, 21);
-    const storage = new MemoryStorage();
+    const storage = new CrashingStorage();
     const late = joining(source, undefined, storage);
     await late.start();
     const snapshot = await found(late);

@@ -20,3 +20,17 @@ export { PluginHost, type PluginHostOptions } from './host/plugin-host.js';
 export { testTxPool, type TxPoolUnderTest } from './suites/txpool.js';
 export { testConsensus, type ConsensusUnderTest } from './suites/consensus.js';
 export { testP2p, type P2pPlace, type P2pUnderTest } from './suites/p2p.js';
+export { CrashingStorage } from './doubles/crashing-storage.js';
+export { PairsApplication } from './doubles/pairs-application.js';
+export { testChain, type ChainUnderTest } from './suites/chain.js';
+export {
+  CHAIN_START,
+  ChainBench,
+  benchJoin,
+  benchKeys,
+  benchTransaction,
+  certifyBlock,
+  chainGenesis,
+  withHeader,
+  type BenchTransaction,
+} from './suites/chain-bench.js';

@@ -53,7 +53,7 @@ export function altered(
 function bound(context: PluginContext): PluginContext {
   const members = context as unknown as Record<string, unknown>;
   const names = ['dataDir', 'on', 'onAny', 'emit', 'provideBus', 'onAccept', 'random', 'sign', 'verify'];
-  const methods = [...names, 'health', 'inspect', 'fatal', 'fill'].map((name) => [
+  const methods = [...names, 'health', 'inspect', 'fatal', 'fill', 'failpoint'].map((name) => [
     name,
     (members[name] as (...input: unknown[]) => unknown).bind(context),
   ]);

@@ -26,9 +26,9 @@ import {
   type Plugin,
   type PoolEntry,
 } from '@it-chain/contracts';
+import { CrashingStorage } from '../doubles/crashing-storage.js';
 import { FakeContext } from '../doubles/fake-context.js';
 import { ManualClock, settle } from '../doubles/manual-clock.js';
-import { MemoryStorage } from '../doubles/memory-storage.js';
 
 const keysOf = (name: string): KeyPair => keyPairFromSeed(sha256(utf8(name)));
 const NOTHING = new Uint8Array(0);
@@ -266,24 +266,4 @@ function sessionOf(name: string): Parameters<typeof Transport.events.connected.b
   const { publicKey } = keysOf(name);
   const hello = { genesis: NOTHING, height: 0, name, addresses: [], candidate: NOTHING, leader: NOTHING };
   return { nodeId: peerId(name), publicKey, address: '127.0.0.1:1', direction: 'inbound', since: 0, hello };
-}
-
-/** A store that forgets, at a power cut, what no synced write followed. */
-class CrashingStorage extends MemoryStorage {
-  readonly #history: Parameters<MemoryStorage['write']>[0][] = [];
-  #synced = 0;
-
-  override async write(request: Parameters<MemoryStorage['write']>[0]): ReturnType<MemoryStorage['write']> {
-    const answer = await super.write(request);
-    this.#history.push(request);
-    if (request.sync) this.#synced = this.#history.length;
-    return answer;
-  }
-
-  /** What is there after a power cut. */
-  afterPowerCut(): CrashingStorage {
-    const left = new CrashingStorage();
-    for (const request of this.#history.slice(0, this.#synced)) void left.write({ ...request, when: [], writer: '' });
-    return left;
-  }
 }

@@ -1,0 +1,6 @@
+import { testChain } from '@it-chain/testkit';
+import plugin from '@it-chain/plugin-chain';
+
+describe('the plugin chain as the chain role', () => {
+  testChain(plugin);
+});
