@@ -66,9 +66,9 @@ function busPage() {
     '',
     '| kind | meaning | on AMQP 0-9-1 |',
     '|---|---|---|',
-    '| query, command | asked of the one provider of a role, answered within a deadline | direct exchange `<ns>.rpc`, mandatory; the exclusive queue of the role; direct reply-to |',
+    '| query, command | asked of the one provider of a role, answered within a deadline | topic exchange `<ns>.rpc`, mandatory; the exclusive queue of the role; direct reply-to |',
     '| event | something happened; a hint, storage is the truth | topic exchange `<ns>.evt` |',
-    '| transient | bounded, the oldest dropped | topic exchange `<ns>.evt`, exclusive bounded queue, no ack |',
+    '| transient | bounded, the oldest dropped | topic exchange `<ns>.cast`, exclusive bounded queue, no ack |',
     '',
   ];
   for (const role of contracts.catalogue) {
@@ -118,7 +118,7 @@ function asyncApi() {
       channels[id] = {
         address,
         messages: { request: message(call.in.name) },
-        bindings: { amqp: { is: 'routingKey', exchange: { name: '{namespace}.rpc', type: 'direct', durable: true } } },
+        bindings: { amqp: { is: 'routingKey', exchange: { name: '{namespace}.rpc', type: 'topic', durable: true } } },
       };
       channels[`${id}_answer`] = { address: null, messages: { answer: message(call.out.name) } };
       operations[id] = {
@@ -135,7 +135,16 @@ function asyncApi() {
       channels[id] = {
         address,
         messages: { body: message(event.body.name) },
-        bindings: { amqp: { is: 'routingKey', exchange: { name: '{namespace}.evt', type: 'topic', durable: true } } },
+        bindings: {
+          amqp: {
+            is: 'routingKey',
+            exchange: {
+              name: event.kind === 'event' ? '{namespace}.evt' : '{namespace}.cast',
+              type: 'topic',
+              durable: true,
+            },
+          },
+        },
       };
       operations[id] = { action: 'receive', summary: event.doc, channel: { $ref: `#/channels/${id}` } };
     }

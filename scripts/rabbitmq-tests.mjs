@@ -15,6 +15,7 @@ const tests = [
   'packages/bus-amqp/dist-test/**/*.test.js',
   'test/dist/rabbitmq.test.js',
   'test/dist/split.test.js',
+  'test/dist/bus-permissions.test.js',
 ];
 let status = 1;
 try {

@@ -7,6 +7,8 @@ import { freePort } from './free-port.js';
 import { until } from './until.js';
 
 const SERVER = '/usr/lib/rabbitmq/bin/rabbitmq-server';
+/** Not the wrapper in sbin, which changes user. */
+const CTL = '/usr/lib/rabbitmq/bin/rabbitmqctl';
 
 /** A RabbitMQ of the test's own: node name, ports and directories are nobody else's. */
 export interface PrivateRabbitMq {
@@ -15,6 +17,10 @@ export interface PrivateRabbitMq {
   stop(signal?: NodeJS.Signals): Promise<void>;
   /** Starts it again on the same port and data. */
   start(): Promise<void>;
+  /** Runs `rabbitmqctl`. */
+  ctl(args: readonly string[]): void;
+  /** Runs a shell script that finds `rabbitmqctl` in `$RABBITMQCTL`. */
+  shell(script: string, input: string): void;
   /** Stops it and removes its files. */
   remove(): Promise<void>;
 }
@@ -51,6 +57,7 @@ export async function startRabbitMq(host = '127.0.0.1'): Promise<PrivateRabbitMq
     RABBITMQ_ENABLED_PLUGINS_FILE: join(dir, 'enabled_plugins'),
     RABBITMQ_CONF_ENV_FILE: join(dir, 'none.conf'),
     RABBITMQ_CONFIG_FILE: join(dir, 'rabbitmq'),
+    RABBITMQCTL: CTL,
   };
   let child: ChildProcess | undefined;
   const start = async (): Promise<void> => {
@@ -67,11 +74,21 @@ export async function startRabbitMq(host = '127.0.0.1'): Promise<PrivateRabbitMq
     await gone;
     await until('RabbitMQ to be gone', async () => !(await greets(host, amqp)), 30_000);
   };
+  const run = (command: string, args: readonly string[], input: string): void => {
+    const { status, stdout, stderr } = spawnSync(command, args, { env, input, encoding: 'utf8', timeout: 120_000 });
+    if (status !== 0) throw new Error(`${command} ${args.join(' ')}: ${stdout}${stderr}`);
+  };
   await start();
   return {
     url: `amqp://guest:guest@${host}:${amqp}`,
     start,
     stop,
+    ctl: (args) => {
+      run(CTL, args, '');
+    },
+    shell: (script, input) => {
+      run('/bin/sh', [script], input);
+    },
     remove: async () => {
       await stop();
       spawnSync('pkill', ['-f', `epmd.*${epmd}`]);

@@ -11,6 +11,6 @@ export {
 export { type AmqpWarning } from './server/session.js';
 export { type AmqpQueueStats, type AmqpServerStats } from './server/stats.js';
 export { type ServerCounters } from './broker/metrics.js';
-export { type AmqpPermissions, type AmqpServerOptions, type AmqpUser } from './options.js';
+export { type AmqpKeyPermissions, type AmqpPermissions, type AmqpServerOptions, type AmqpUser } from './options.js';
 export { AmqpServerError, type AmqpServerErrorCode } from './errors.js';
 export { type PlainValue } from './wire/field-table.js';

@@ -11,6 +11,12 @@ export interface AmqpPermissions {
   readonly read: string;
 }
 
+/** Which routing keys a user may publish with (`write`) and bind (`read`) at one exchange: regular expressions. */
+export interface AmqpKeyPermissions {
+  readonly write: string;
+  readonly read: string;
+}
+
 /** A user who may log in. */
 export interface AmqpUser {
   readonly name: string;
@@ -18,6 +24,15 @@ export interface AmqpUser {
   readonly password?: string;
   /** By virtual host; without it, everything in all virtual hosts is allowed. */
   readonly permissions?: Readonly<Record<string, AmqpPermissions>>;
+  /**
+   * By virtual host and exchange (the default exchange is `amq.default`): RabbitMQ's topic permissions, which here hold for
+   * exchanges of every type. An exchange that is not named allows every key.
+   */
+  readonly routingKeys?: Readonly<Record<string, Readonly<Record<string, AmqpKeyPermissions>>>>;
+  /** Connections at once; without it as many as the server takes. */
+  readonly maxConnections?: number;
+  /** Queues of a virtual host that were declared by it; without it as many as the virtual host takes. */
+  readonly maxQueues?: number;
   /** Only from this machine; default true for the user `guest`, false for others. */
   readonly loopbackOnly?: boolean;
   /** Never made to wait by the memory alarm (for the program's own connections, which drain the queues). */

@@ -126,6 +126,34 @@ describe('users and permissions', () => {
     await admin.close();
   });
 
+  it('keeps a user to its connections and queues, and leaves the rest to the others', async () => {
+    await start({
+      users: [
+        { name: 'small', password: 'p', maxConnections: 2, maxQueues: 3 },
+        { name: 'other', password: 'p' },
+      ],
+    });
+    const [first, second] = [await connect('small', 'p'), await connect('small', 'p')];
+    expect(await refused(connect('small', 'p'))).to.equal(true);
+    const channel = await first.createChannel();
+    for (const name of ['a', 'b', 'c']) await channel.assertQueue(name, { exclusive: true });
+    await channel.assertQueue('a', { exclusive: true });
+    const code = new Promise<unknown>((resolve) => {
+      channel.once('error', (error: Error & { code?: number }) => resolve(error.code));
+    });
+    expect(await refused(channel.assertQueue('d', { exclusive: true }))).to.equal(true);
+    expect(await code).to.equal(506);
+    // What is given up can be had again.
+    await second.close();
+    const third = await connect('small', 'p');
+    await first.close();
+    const other = await connect('other', 'p');
+    await (await other.createChannel()).assertQueue('d', { exclusive: true });
+    await (await third.createChannel()).assertQueue('a', { exclusive: true });
+    await other.close();
+    await third.close();
+  });
+
   it('keeps virtual hosts apart, and users to theirs', async () => {
     const permissions = { a: { configure: '.*', write: '.*', read: '.*' } };
     await start({

@@ -35,6 +35,9 @@ import { WorkBinding } from './work-binding.js';
 /** Transient messages written while the socket takes no more; then new ones are dropped until it drains. */
 const MAX_UNDRAINED = 1_000;
 
+/** AMQP's code for what the user may not do. */
+const ACCESS_REFUSED = 403;
+
 /** What an {@link AmqpBus} needs. */
 export interface AmqpBusDependencies {
   readonly clock: Clock;
@@ -200,7 +203,8 @@ export class AmqpBus implements Bus {
     { concurrency = 1 }: { readonly concurrency?: number | undefined } = {},
   ): Promise<Registration> {
     const queue = this.#topology.taskQueue(address);
-    return this.#registerWork({ queue, declaration: this.#topology.tasks(), addresses: [], concurrency }, handler);
+    const declaration = this.#topology.tasks();
+    return this.#registerWork({ queue, declaration, task: address, addresses: [], concurrency }, handler);
   }
 
   async waitForRole(role: string, timeoutMs: number): Promise<void> {
@@ -305,7 +309,7 @@ export class AmqpBus implements Bus {
         this.#undrained = 0;
       });
       this.#undrained = 0;
-      await session.declare((channel) => this.#topology.declareShared(channel));
+      await this.#declareShared(session);
       await this.#requests.resume(session);
       await this.#tasks.resume(session);
       await this.#bindings.attachAll(session);
@@ -321,6 +325,16 @@ export class AmqpBus implements Bus {
     this.#session = session;
     this.#outbox.resume(session);
     this.#up.resolve();
+  }
+
+  /** The user of a plugin in another process may not declare what the node does: then it must be there. */
+  async #declareShared(session: Session): Promise<void> {
+    try {
+      await session.declare((channel) => this.#topology.declareShared(channel));
+    } catch (error) {
+      if ((error as { code?: number }).code !== ACCESS_REFUSED) throw error;
+      await session.declare((channel) => this.#topology.checkShared(channel));
+    }
   }
 
   #onLost(why: string): void {

@@ -1,6 +1,6 @@
 import type { Message } from 'amqplib';
 import { messageOf, type IncomingMessage, type Log } from '@it-chain/contracts';
-import { incomingOf, mayBeRepeated } from './properties.js';
+import { cameThrough, incomingOf, mayBeRepeated } from './properties.js';
 import { InHand, type Binding } from './registration.js';
 import type { Session } from './session.js';
 import type { Topology } from './topology.js';
@@ -92,7 +92,7 @@ export class ListenBinding implements Binding {
   }
 
   #onMessage(message: Message): void {
-    if (this.#closed) return;
+    if (this.#closed || !cameThrough(this.#options.exchange, message)) return;
     const incoming = incomingOf(message, mayBeRepeated(message));
     if (this.#seen?.isRepeated(incoming) === true) return;
     this.#seen?.add(incoming.messageId);

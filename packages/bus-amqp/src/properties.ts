@@ -49,9 +49,20 @@ export function metaOf(message: Message): MessageMeta {
   };
 }
 
-/** What a listener gets. */
-export function incomingOf(message: Message, redelivered: boolean): IncomingMessage {
-  const address = textOf(message.properties.type) ?? message.fields.routingKey;
+/**
+ * True where a sender published a message to this exchange, whose routing keys the broker checks. By the default exchange,
+ * or as a dead letter, a message reaches any queue under any key.
+ */
+export function cameThrough(exchange: string, message: Message): boolean {
+  return message.fields.exchange === exchange && headersOf(message)['x-death'] === undefined;
+}
+
+/** What a listener gets. The address is what the broker has checked, the routing key, and never what the sender says it is. */
+export function incomingOf(
+  message: Message,
+  redelivered: boolean,
+  address = message.fields.routingKey,
+): IncomingMessage {
   return { ...metaOf(message), address, body: message.content, redelivered };
 }
 

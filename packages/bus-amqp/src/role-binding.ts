@@ -1,7 +1,7 @@
 import type { Message } from 'amqplib';
 import { encodeError, failure, messageOf, type Clock, type IncomingRequest, type Log } from '@it-chain/contracts';
 import { within } from './clock.js';
-import { metaOf, textOf } from './properties.js';
+import { cameThrough, metaOf, textOf } from './properties.js';
 import { InHand, type Binding } from './registration.js';
 import type { Session } from './session.js';
 import type { Topology } from './topology.js';
@@ -93,7 +93,7 @@ export class RoleBinding implements Binding {
   }
 
   #onMessage(session: Session, message: Message): void {
-    if (session !== this.#session) return;
+    if (session !== this.#session || !cameThrough(this.#topology.rpc, message)) return;
     const { properties, content } = message;
     const replyTo = textOf(properties.replyTo);
     const id = textOf(properties.correlationId);

@@ -39,11 +39,18 @@ export class Topology {
     return `${this.#namespace}.task.${address}`;
   }
 
+  /** Makes sure that what the node declares is there, for a user who may not declare it. */
+  async checkShared(channel: Channel): Promise<void> {
+    for (const exchange of [this.rpc, this.events, this.casts, this.deadExchange])
+      await channel.checkExchange(exchange);
+  }
+
   /** Declares what does not belong to one registration. */
   async declareShared(channel: Channel): Promise<void> {
-    await channel.assertExchange(this.rpc, 'direct', { durable: true });
-    await channel.assertExchange(this.events, 'topic', { durable: true });
-    await channel.assertExchange(this.casts, 'direct', { durable: true });
+    // Topic exchanges, though no binding has a wildcard: only of those RabbitMQ checks who may use which key.
+    for (const exchange of [this.rpc, this.events, this.casts]) {
+      await channel.assertExchange(exchange, 'topic', { durable: true });
+    }
     await channel.assertExchange(this.deadExchange, 'fanout', { durable: true });
     await channel.assertQueue(this.deadQueue, quorum({ 'x-max-length': MAX_DEAD, 'x-overflow': 'drop-head' }));
     await channel.bindQueue(this.deadQueue, this.deadExchange, '');

@@ -1,7 +1,7 @@
 import type { Channel, Message, Options } from 'amqplib';
 import { messageOf, type Cancel, type Clock, type IncomingMessage, type Log } from '@it-chain/contracts';
 import { within } from './clock.js';
-import { deliveryCountOf, incomingOf, mayBeRepeated } from './properties.js';
+import { cameThrough, deliveryCountOf, incomingOf, mayBeRepeated } from './properties.js';
 import { InHand, type Binding } from './registration.js';
 import { SeenIds } from './seen-ids.js';
 import type { Session } from './session.js';
@@ -15,6 +15,8 @@ export interface WorkBindingOptions {
   readonly declaration: Options.AssertQueue;
   /** Bindings of the queue; none for tasks, which are sent to it by name. */
   readonly exchange?: string | undefined;
+  /** The address of the tasks of this queue. */
+  readonly task?: string | undefined;
   readonly addresses: readonly string[];
   readonly concurrency: number;
   readonly retryDelayMs: number;
@@ -87,8 +89,9 @@ export class WorkBinding implements Binding {
 
   async #onMessage(channel: Channel, message: Message): Promise<void> {
     const repeated = mayBeRepeated(message);
-    const incoming = incomingOf(message, repeated);
-    if (this.#seen.isRepeated(incoming)) {
+    const { exchange, task } = this.#options;
+    const incoming = incomingOf(message, repeated, task);
+    if (this.#seen.isRepeated(incoming) || (exchange !== undefined && !cameThrough(exchange, message))) {
       this.#settle(() => {
         channel.ack(message);
       });

@@ -219,4 +219,50 @@ describe('it-chain plugin', () => {
     expect(found[0]?.message).to.include('@it-chain/contracts@3.0.0');
     expect(found[1]?.fix).to.include('peerDependency');
   });
+
+  it('permissions prints what a plugin may do on the bus, from its manifest, also as a policy for RabbitMQ', async () => {
+    write(
+      'audit.json',
+      JSON.stringify({
+        name: 'audit',
+        version: '1.0.0',
+        api: 1,
+        provides: { 'audit.v1': ['audit.find.v1'] },
+        calls: { 'chain.v1': ['block.range.v1'] },
+        listens: ['block.committed.v1'],
+      }),
+    );
+    write('it-chain.config.yaml', CONFIG.replace('log:', '  - use: ./audit.json\nlog:'));
+    const text = await call('permissions', 'audit', '--namespace', 'n');
+    expect(text.out).to.match(/serves +audit\.v1 +audit\.find\.v1[^]*calls +chain\.v1 +block\.range\.v1/);
+    const [facts] = (await call('permissions', 'audit', '--namespace', 'n', '--json')).json;
+    expect(facts).to.nested.include({
+      user: 'n.audit',
+      'permissions.configure': '^(n\\.rpc\\.audit\\.v1|n\\.evt\\.audit|amq\\.gen-.*)$',
+      'permissions.read': '^(n\\.rpc\\.audit\\.v1|n\\.evt\\.audit|amq\\.gen-.*|n\\.rpc|n\\.evt)$',
+    });
+    const commands = await call('permissions', 'audit', '--namespace', 'n', '--rabbitmq', 'commands');
+    expect(commands.out.split('\n')[0]).to.equal("rabbitmqctl add_user 'n.audit'");
+    expect(commands.out).to.contain(
+      "set_topic_permissions 'n.audit' 'n.rpc' '^(block\\.range\\.v1|probe\\.chain\\.v1)$' '^(audit\\.find\\.v1|probe\\.audit\\.v1)$'",
+    );
+    write('password', 'secret\n');
+    const definitions = await call(
+      ...['permissions', 'audit', '--namespace', 'n', '--rabbitmq', 'definitions', '--password-file', 'password'],
+    );
+    const parsed = JSON.parse(definitions.out) as Record<string, Record<string, unknown>[]>;
+    expect(definitions.out).to.not.contain('secret');
+    expect(parsed['topic_permissions']?.map(({ exchange }) => exchange)).to.deep.equal(['n.rpc', 'n.evt', 'n.cast']);
+    expect(parsed['users']?.[0]).to.include({ name: 'n.audit', hashing_algorithm: 'rabbit_password_hashing_sha256' });
+  });
+
+  it('permissions knows the plugins inside the node too, by role, and the namespace by the id of the node', async () => {
+    const id = '4vJ9JU1bJJE96FWSJKvHsmmFADCg4gpZQff4P3bkLKi';
+    write('it-chain.config.yaml', CONFIG.replace('{ name: alice }', `{ name: alice, id: ${id} }`));
+    const [facts] = (await call('permissions', 'application', '--json')).json;
+    expect(facts).to.nested.include({ user: `${id.slice(0, 16)}.kv`, 'needs.serves[0].role': 'application.v1' });
+    const none = await call('permissions', 'kx');
+    expect(none.code).to.equal(4);
+    expect(none.err).to.match(/no plugin of the list is "kx"[^]*kv/);
+  });
 });

@@ -11,6 +11,7 @@ export * from './plugin/clock.js';
 export * from './plugin/log.js';
 export * from './plugin/metrics.js';
 export * from './plugin/failpoint.js';
+export * from './plugin/bus-needs.js';
 export * from './plugin/plugin.js';
 export * from './plugin/package-version.js';
 export * from './data/index.js';

@@ -23,6 +23,7 @@ export { nearest, suggestion } from './config/suggest.js';
 export { Logs, type LogLevel, type LogOptions } from './log/logs.js';
 export { redact, redactText } from './log/redact.js';
 export { installedPlugins } from './plugins/installed-plugins.js';
+export { foreignManifestSchema } from './plugins/foreign-manifest.js';
 export { inspectPlugins, type InspectedPlugin, type PluginInspection } from './plugins/inspect-plugins.js';
 export type { InstalledPackage } from './plugins/plugin-package.js';
 export type { SchemaNode } from './config/schema-tree.js';

@@ -237,7 +237,7 @@ describe('plugin context', () => {
   });
 
   it('starts the handlers of events in their order, across kinds, without waiting for one that hangs', async () => {
-    const listener = bind({ name: 'listener' });
+    const listener = bind({ name: 'listener', uses: [Echo] });
     const got: string[] = [];
     listener.context.on(Echo.events.said, ({ text }) => {
       got.push(`said ${text}`);
@@ -247,7 +247,7 @@ describe('plugin context', () => {
       got.push(`${name} ${(body as { text: string }).text}`);
     });
     await listener.bindListeners();
-    const { context } = bind();
+    const { context } = bind({ provides: [Echo] });
     for (let index = 0; index < 3; index += 1) {
       await context.emit(Echo.events.said, { text: String(index) });
       await context.emit(Echo.events.silenced, { text: String(index) });
@@ -257,7 +257,7 @@ describe('plugin context', () => {
   });
 
   it('delivers a durable event again until its handler succeeds', async () => {
-    const listener = bind({ name: 'listener' });
+    const listener = bind({ name: 'listener', uses: [Echo] });
     const got: boolean[] = [];
     listener.context.on(
       Echo.events.said,
@@ -268,13 +268,13 @@ describe('plugin context', () => {
       { durable: true },
     );
     await listener.bindListeners();
-    await bind().context.emit(Echo.events.said, { text: 'x' });
+    await bind({ provides: [Echo] }).context.emit(Echo.events.said, { text: 'x' });
     await until(() => got.length === 3);
     expect(got).to.deep.equal([false, true, true]);
   });
 
   it('tells transient messages, bounded', async () => {
-    const listener = bind({ name: 'listener' });
+    const listener = bind({ name: 'listener', uses: [Echo] });
     const got: string[] = [];
     let open = (): void => undefined;
     const gate = new Promise<void>((resolve) => {
@@ -285,7 +285,7 @@ describe('plugin context', () => {
       await gate;
     });
     await listener.bindListeners();
-    const { context } = bind();
+    const { context } = bind({ provides: [Echo] });
     for (let index = 0; index < 20; index += 1) await context.emit(Echo.events.hummed, { text: String(index) });
     await until(() => bus.stats().dropped === 14);
     open();
@@ -294,7 +294,7 @@ describe('plugin context', () => {
   });
 
   it('never throws from emit: the failure is logged', async () => {
-    const { context } = bind();
+    const { context } = bind({ provides: [Echo] });
     await context.emit(Echo.events.said, {} as never);
     await bus.close();
     await context.emit(Echo.events.said, { text: 'x' });
@@ -302,7 +302,7 @@ describe('plugin context', () => {
   });
 
   it('logs a handler that fails or cannot read an event, and goes on', async () => {
-    const listener = bind({ name: 'listener' });
+    const listener = bind({ name: 'listener', uses: [Echo] });
     const got: string[] = [];
     listener.context.on(Echo.events.said, ({ text }) => {
       if (text === 'bad') throw new Error('on the spot');
@@ -310,8 +310,8 @@ describe('plugin context', () => {
     });
     await listener.bindListeners();
     await bus.publish('echo.said.v1', Uint8Array.of(0xff));
-    await bind().context.emit(Echo.events.said, { text: 'bad' });
-    await bind().context.emit(Echo.events.said, { text: 'good' });
+    await bind({ provides: [Echo] }).context.emit(Echo.events.said, { text: 'bad' });
+    await bind({ provides: [Echo] }).context.emit(Echo.events.said, { text: 'good' });
     await until(() => got.length === 1);
     expect(log.lines.filter(({ level }) => level === 'warn')).to.have.length(2);
   });
@@ -333,6 +333,27 @@ describe('plugin context', () => {
     expect(codeOf(durable)).to.equal('ERR_PLUGIN_ROLE_UNDECLARED');
     await one.bindListeners();
     expect(codeOf(() => one.context.on(Echo.events.said, () => undefined))).to.equal('ERR_PLUGIN_ROLE_UNDECLARED');
+  });
+
+  it('hears and tells the events of the roles that the manifest names, as its broker user may', async () => {
+    const stranger = bind({ name: 'stranger', uses: [Other] });
+    expect(codeOf(() => stranger.context.on(Echo.events.said, () => undefined))).to.equal('ERR_PLUGIN_ROLE_UNDECLARED');
+    expect(codeOf(() => stranger.context.onAny([Echo.events.hummed], () => undefined))).to.equal(
+      'ERR_PLUGIN_ROLE_UNDECLARED',
+    );
+    const heard: unknown[] = [];
+    const listener = bind({ name: 'listener', uses: [Echo] });
+    listener.context.on(Echo.events.said, (body) => void heard.push(body));
+    await listener.bindListeners();
+    // Hints are never worth an exception: the log says it.
+    await stranger.context.emit(Echo.events.said, { text: 'forged' });
+    await bind({ uses: [Echo] }).context.emit(Echo.events.said, { text: 'forged' });
+    await bind({ provides: [Echo] }).context.emit(Echo.events.said, { text: 'true' });
+    await until(() => heard.length > 0);
+    expect(heard).to.deep.equal([{ text: 'true' }]);
+    const warned = log.lines.filter(({ message }) => message === 'an event could not be told');
+    expect(warned).to.have.length(2);
+    expect(String(warned[0]?.fields?.['reason'])).to.match(/echo\.said\.v1 is of no role that the plugin provides/);
   });
 
   it('binds only the role that the config means', async () => {

@@ -5,13 +5,13 @@ import { definePlugin, event, failure, message, string, z, type Bus, type Plugin
 import { exitCodeOf, MemoryBus, nodeHealth, STAGE_NAMES } from '@it-chain/kernel';
 import { echo, makePlugin, makeRole, World } from './support/world.js';
 
-const Store = makeRole('store');
-const Pool = makeRole('pool');
 const Happened = event({
   name: 'thing.happened',
   doc: 'A thing happened.',
   body: message('Thing', { what: string(1) }),
 });
+const Store = { ...makeRole('store'), events: { happened: Happened } };
+const Pool = makeRole('pool');
 
 describe('startNode', () => {
   let world: World;

@@ -29,6 +29,8 @@ export interface QueueDeclaration {
   readonly table: FieldTable;
   /** The connection an exclusive queue belongs to. */
   readonly owner: object | undefined;
+  /** The user who declared it. */
+  readonly user: string;
 }
 
 /** A queue: ready messages, consumers, limits and expiry. All its work is done synchronously. */

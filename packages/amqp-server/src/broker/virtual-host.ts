@@ -85,6 +85,13 @@ export class VirtualHost implements QueueHost {
     return queue;
   }
 
+  /** Queues that a user has declared. */
+  queuesOf(user: string): number {
+    let count = 0;
+    for (const queue of this.queues.values()) if (queue.declaration.user === user) count++;
+    return count;
+  }
+
   /** An exchange by name. Throws 404. */
   exchange(name: string): Exchange {
     const exchange = this.exchanges.get(name);

@@ -67,7 +67,9 @@ export class AmqpServer extends EventEmitter<AmqpServerEvents> {
     );
     const authenticator = new Authenticator(this.#options.users);
     const warn = (warning: AmqpWarning): void => void this.emit('warning', warning);
-    this.#services = { options: this.#options, authenticator, vhosts, gauge, counters, warn };
+    const connectionsOf = (user: string): number =>
+      [...this.#connections].filter((one) => one.isOpen && one.user.name === user).length;
+    this.#services = { options: this.#options, authenticator, vhosts, gauge, counters, warn, connectionsOf };
     this.#lifecycle = {
       opened: (connection) => this.emit('connection', describe(connection)),
       closed: (connection, reason) => this.emit('connectionClosed', describe(connection), reason),

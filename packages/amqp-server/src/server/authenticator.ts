@@ -1,6 +1,6 @@
 import { createHmac, randomBytes, timingSafeEqual } from 'node:crypto';
 import { AmqpServerError } from '../errors.js';
-import { type AmqpPermissions, type AmqpUser } from '../options.js';
+import { type AmqpKeyPermissions, type AmqpPermissions, type AmqpUser } from '../options.js';
 import { Cursor } from '../wire/cursor.js';
 import { readTable } from '../wire/field-table.js';
 import { ReplyError } from '../wire/reply-error.js';
@@ -8,6 +8,9 @@ import { type FieldTable } from '../wire/spec.js';
 
 /** A kind of access, as permissions name them. */
 export type Access = keyof AmqpPermissions;
+
+/** A kind of access to a routing key. */
+export type KeyAccess = keyof AmqpKeyPermissions;
 
 /** A user with the permissions compiled. */
 export interface KnownUser {
@@ -18,6 +21,10 @@ export interface KnownUser {
   readonly secret: Buffer | undefined;
   /** By virtual host; undefined for everything. */
   readonly permissions: ReadonlyMap<string, Readonly<Record<Access, RegExp>>> | undefined;
+  /** By virtual host, then exchange. */
+  readonly routingKeys: ReadonlyMap<string, ReadonlyMap<string, Readonly<Record<KeyAccess, RegExp>>>> | undefined;
+  readonly maxConnections: number;
+  readonly maxQueues: number;
 }
 
 /** What the connection itself says about the client. */
@@ -47,6 +54,9 @@ export class Authenticator {
       impersonator: user.impersonator ?? false,
       secret: user.password === undefined ? undefined : this.#hash(user.password),
       permissions: user.permissions === undefined ? undefined : compilePermissions(user.name, user.permissions),
+      routingKeys: user.routingKeys === undefined ? undefined : compileKeys(user.name, user.routingKeys),
+      maxConnections: user.maxConnections ?? Infinity,
+      maxQueues: user.maxQueues ?? Infinity,
     });
   }
 
@@ -84,6 +94,17 @@ export function isAllowed(user: KnownUser, vhost: string, access: Access, entity
   return user.permissions.get(vhost)?.[access].test(name) ?? false;
 }
 
+/** Whether the user may publish with this routing key, or bind it, at the exchange. */
+export function isKeyAllowed(
+  user: KnownUser,
+  vhost: string,
+  access: KeyAccess,
+  { exchange, key }: { readonly exchange: string; readonly key: string },
+): boolean {
+  const name = exchange === '' ? 'amq.default' : exchange;
+  return user.routingKeys?.get(vhost)?.get(name)?.[access].test(key) ?? true;
+}
+
 /** Whether the user may open the virtual host at all. */
 export function mayOpen(user: KnownUser, vhost: string): boolean {
   return user.permissions?.has(vhost) ?? true;
@@ -118,22 +139,38 @@ function compilePermissions(
   user: string,
   permissions: Readonly<Record<string, AmqpPermissions>>,
 ): Map<string, Record<Access, RegExp>> {
-  const compile = (pattern: string): RegExp => {
-    try {
-      // As in RabbitMQ, an empty pattern matches nothing but the empty name.
-      return new RegExp(pattern === '' ? '^$' : pattern);
-    } catch (error) {
-      throw new AmqpServerError(
-        'ERR_AMQP_INVALID_OPTION',
-        `permission '${pattern}' of user '${user}' is not a regular expression`,
-        'give a JavaScript regular expression as text, for example ^my-app\\.',
-        { cause: error },
-      );
-    }
-  };
   const compiled = new Map<string, Record<Access, RegExp>>();
   for (const [vhost, { configure, write, read }] of Object.entries(permissions)) {
-    compiled.set(vhost, { configure: compile(configure), write: compile(write), read: compile(read) });
+    const names = { configure: compile(user, configure), write: compile(user, write), read: compile(user, read) };
+    compiled.set(vhost, names);
   }
   return compiled;
+}
+
+function compileKeys(
+  user: string,
+  routingKeys: Readonly<Record<string, Readonly<Record<string, AmqpKeyPermissions>>>>,
+): Map<string, Map<string, Record<KeyAccess, RegExp>>> {
+  const compiled = new Map<string, Map<string, Record<KeyAccess, RegExp>>>();
+  for (const [vhost, exchanges] of Object.entries(routingKeys)) {
+    const entries = Object.entries(exchanges).map(
+      ([exchange, { write, read }]) => [exchange, { write: compile(user, write), read: compile(user, read) }] as const,
+    );
+    compiled.set(vhost, new Map(entries));
+  }
+  return compiled;
+}
+
+function compile(user: string, pattern: string): RegExp {
+  try {
+    // As in RabbitMQ, an empty pattern matches nothing but the empty name.
+    return new RegExp(pattern === '' ? '^$' : pattern);
+  } catch (error) {
+    throw new AmqpServerError(
+      'ERR_AMQP_INVALID_OPTION',
+      `permission '${pattern}' of user '${user}' is not a regular expression`,
+      'give a JavaScript regular expression as text, for example ^my-app\\.',
+      { cause: error },
+    );
+  }
 }

@@ -7,8 +7,7 @@ import { ReplyError } from '../wire/reply-error.js';
 import { type Field, type MethodArguments } from '../wire/spec.js';
 import { type ChannelContext } from './channel-context.js';
 import { DIRECT_REPLY_TO } from './publisher.js';
-import { namedQueue } from './queue-methods.js';
-import { checkAccess } from './session.js';
+import { allowedQueue } from './queue-methods.js';
 
 /** Handles the methods of class basic but publish; returns false for others. */
 export function handleBasic(channel: ChannelContext, method: DecodedMethod): boolean {
@@ -89,8 +88,7 @@ function consume(channel: ChannelContext, request: MethodArguments<'basic.consum
 
 function consumedQueue(channel: ChannelContext, request: MethodArguments<'basic.consume'>): Queue {
   const { session } = channel;
-  const queue = namedQueue(channel, request.queue);
-  checkAccess(session, 'read', 'queue', queue.name);
+  const queue = allowedQueue(channel, request.queue, 'read');
   const taken = queue.consumers.some((consumer) => consumer.exclusive);
   if (taken || (request.exclusive && queue.consumers.size > 0)) {
     const where = session.vhost.describe('queue', queue.name);
@@ -109,7 +107,8 @@ function replyQueue(channel: ChannelContext, request: MethodArguments<'basic.con
   const most = session.services.options.maxReplyBytes;
   const table = new Map<string, Field>([['x-max-length-bytes', { type: 'l', value: most }]]);
   const parsed = parseQueueArguments(table, name, flags);
-  const queue = new Queue({ name, flags, arguments: parsed, table, owner: session }, session.vhost);
+  const { name: user } = session.user;
+  const queue = new Queue({ name, flags, arguments: parsed, table, owner: session, user }, session.vhost);
   session.vhost.replyQueues.set(name, queue);
   publisher.replyAddress = name;
   return queue;
@@ -134,8 +133,7 @@ function dropReplyQueue(channel: ChannelContext, queue: Queue): void {
 
 function get(channel: ChannelContext, request: MethodArguments<'basic.get'>): void {
   const { output } = channel.session;
-  const queue = namedQueue(channel, request.queue);
-  checkAccess(channel.session, 'read', 'queue', queue.name);
+  const queue = allowedQueue(channel, request.queue, 'read');
   const entry = queue.take();
   if (entry === undefined) {
     output.method(channel.id, 'basic.getEmpty', { reserved1: '' });

@@ -4,7 +4,7 @@ import { type DecodedMethod } from '../wire/method-codec.js';
 import { ReplyError } from '../wire/reply-error.js';
 import { type MethodArguments } from '../wire/spec.js';
 import { type ChannelContext } from './channel-context.js';
-import { checkAccess } from './session.js';
+import { checkAccess, checkKey } from './session.js';
 
 const TYPES: readonly ExchangeType[] = ['direct', 'fanout', 'topic', 'headers'];
 
@@ -53,6 +53,7 @@ function declare(channel: ChannelContext, request: MethodArguments<'exchange.dec
   if (alternateExchange !== undefined) {
     checkAccess(session, 'read', 'exchange', name);
     checkAccess(session, 'write', 'exchange', alternateExchange);
+    checkKey(session, 'write', alternateExchange, '');
   }
   const { durable, autoDelete, internal } = request;
   vhost.declareExchange(name, { type, durable, autoDelete, internal, alternateExchange });
@@ -85,6 +86,7 @@ function bind(channel: ChannelContext, request: MethodArguments<'exchange.bind'>
   const source = vhost.exchange(request.source);
   checkAccess(session, 'write', 'exchange', destination.name);
   checkAccess(session, 'read', 'exchange', source.name);
+  checkKey(session, 'read', source.name, request.routingKey);
   if (add) vhost.bind(source, destination, request.routingKey, request.arguments);
   else vhost.unbind(source, destination, request.routingKey, request.arguments);
 }

@@ -126,6 +126,10 @@ export class Handshake {
     if (!mayOpen(user, name)) {
       throw new ReplyError('NOT_ALLOWED', `access to vhost '${name}' refused for user '${user.name}'`);
     }
+    if (this.#services.connectionsOf(user.name) >= user.maxConnections) {
+      const text = `user '${user.name}' has ${user.maxConnections} connections already`;
+      throw new ReplyError('NOT_ALLOWED', text);
+    }
     this.#output.method(0, 'connection.openOk', { reserved1: '' });
     return { user, vhost, clientProperties: this.#clientProperties, ...this.#tuned };
   }

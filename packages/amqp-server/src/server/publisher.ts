@@ -6,7 +6,7 @@ import { Cursor } from '../wire/cursor.js';
 import { ContentHeader, encodeHeaders, encodeText, type PropertyName } from '../wire/content-header.js';
 import { REPLY_CODES, ReplyError } from '../wire/reply-error.js';
 import { ContentAssembler } from './content-assembler.js';
-import { checkAccess, type Session } from './session.js';
+import { checkAccess, checkKey, type Session } from './session.js';
 
 /** The pseudo queue of direct reply-to. */
 export const DIRECT_REPLY_TO = 'amq.rabbitmq.reply-to';
@@ -162,6 +162,9 @@ export class Publisher {
   #deliver(message: Message): PublishOutcome {
     const { vhost, services } = this.#session;
     const exchange = this.#exchange(message.route.exchange);
+    if (this.#session.user.routingKeys !== undefined) {
+      for (const key of this.#routingKeys) checkKey(this.#session, 'write', exchange.name, key);
+    }
     if (services.gauge.used > services.options.memoryLimitBytes) {
       if (this.#confirming) return 'rejected';
       throw new ReplyError('RESOURCE_ERROR', 'memory limit reached', false);

@@ -5,9 +5,10 @@ import { REPLY_PREFIX } from '../broker/virtual-host.js';
 import { type DecodedMethod } from '../wire/method-codec.js';
 import { ReplyError } from '../wire/reply-error.js';
 import { type MethodArguments } from '../wire/spec.js';
+import { type Access } from './authenticator.js';
 import { type ChannelContext } from './channel-context.js';
 import { DIRECT_REPLY_TO } from './publisher.js';
-import { checkAccess } from './session.js';
+import { checkAccess, checkKey } from './session.js';
 
 /** Handles the methods of class queue; returns false for others. */
 export function handleQueue(channel: ChannelContext, method: DecodedMethod): boolean {
@@ -25,8 +26,7 @@ export function handleQueue(channel: ChannelContext, method: DecodedMethod): boo
       output.method(channel.id, 'queue.unbindOk', {});
       return true;
     case 'queue.purge': {
-      const queue = namedQueue(channel, method.arguments.queue);
-      checkAccess(channel.session, 'read', 'queue', queue.name);
+      const queue = allowedQueue(channel, method.arguments.queue, 'read');
       const messageCount = queue.purge();
       if (!method.arguments.nowait) output.method(channel.id, 'queue.purgeOk', { messageCount });
       return true;
@@ -49,6 +49,12 @@ export function queueName(channel: ChannelContext, name: string): string {
 /** The queue a client names, if this connection may use it. */
 export function namedQueue(channel: ChannelContext, name: string): Queue {
   return channel.session.vhost.queue(queueName(channel, name), channel.session);
+}
+
+/** The queue a client names, if its user has this access. What the user may not touch it does not learn of either. */
+export function allowedQueue(channel: ChannelContext, name: string, access: Access): Queue {
+  checkAccess(channel.session, access, 'queue', queueName(channel, name));
+  return namedQueue(channel, name);
 }
 
 function declare(channel: ChannelContext, request: MethodArguments<'queue.declare'>): void {
@@ -107,10 +113,16 @@ function declareQueue(channel: ChannelContext, request: MethodArguments<'queue.d
   if (parsed.deadLetterExchange !== undefined) {
     checkAccess(session, 'read', 'queue', name);
     checkAccess(session, 'write', 'exchange', parsed.deadLetterExchange);
+    // Dead letters that keep their own keys could have any: that is allowed only where every key is.
+    checkKey(session, 'write', parsed.deadLetterExchange, parsed.deadLetterRoutingKey ?? '');
   }
   if (!durable && !exclusive && !exists) warnTransient(channel, where);
   const owner = exclusive ? session : undefined;
-  return vhost.declareQueue({ name, flags, arguments: parsed, table, owner }, session);
+  const { user } = session;
+  if (!exists && vhost.queuesOf(user.name) >= user.maxQueues) {
+    throw new ReplyError('RESOURCE_ERROR', `limit of ${user.maxQueues} queues of user '${user.name}' reached`, false);
+  }
+  return vhost.declareQueue({ name, flags, arguments: parsed, table, owner, user: user.name }, session);
 }
 
 function warnTransient(channel: ChannelContext, where: string): void {
@@ -129,15 +141,15 @@ interface BindRequest {
 function bind(channel: ChannelContext, request: BindRequest, add: boolean): void {
   const { session } = channel;
   const { vhost } = session;
-  const queue = namedQueue(channel, request.queue);
+  const queue = allowedQueue(channel, request.queue, 'write');
+  checkAccess(session, 'read', 'exchange', request.exchange);
   const exchange = vhost.exchange(request.exchange);
-  checkAccess(session, 'write', 'queue', queue.name);
-  checkAccess(session, 'read', 'exchange', exchange.name);
   if (exchange.name === '') {
     throw new ReplyError('ACCESS_REFUSED', 'operation not permitted on the default exchange');
   }
   // With neither a queue name nor a key, the key is the name of the queue (0-9-1 reference, queue.bind).
   const key = request.queue === '' && request.routingKey === '' ? queue.name : request.routingKey;
+  checkKey(session, 'read', exchange.name, key);
   if (add) vhost.bind(exchange, queue, key, request.arguments);
   else vhost.unbind(exchange, queue, key, request.arguments);
 }

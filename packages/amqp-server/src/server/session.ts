@@ -4,7 +4,14 @@ import { type VirtualHost } from '../broker/virtual-host.js';
 import { type ResolvedOptions } from '../options.js';
 import { type Output } from '../wire/output.js';
 import { ReplyError } from '../wire/reply-error.js';
-import { type Access, type Authenticator, isAllowed, type KnownUser } from './authenticator.js';
+import {
+  type Access,
+  type Authenticator,
+  isAllowed,
+  isKeyAllowed,
+  type KeyAccess,
+  type KnownUser,
+} from './authenticator.js';
 
 /** Something a client or the operator should know, though the server goes on. */
 export interface AmqpWarning {
@@ -22,6 +29,8 @@ export interface Services {
   readonly gauge: MemoryGauge;
   readonly counters: ServerCounters;
   readonly warn: (warning: AmqpWarning) => void;
+  /** Connections of a user that are open. */
+  readonly connectionsOf: (user: string) => number;
 }
 
 /** A connection that is open, as its channels see it. The object itself is the owner of exclusive queues. */
@@ -47,4 +56,12 @@ export function checkAccess(session: Session, access: Access, kind: 'queue' | 'e
   if (isAllowed(session.user, session.vhost.name, access, name)) return;
   const where = session.vhost.describe(kind, name === '' ? 'amq.default' : name);
   throw new ReplyError('ACCESS_REFUSED', `${access} access to ${where} refused for user '${session.user.name}'`);
+}
+
+/** Throws 403 unless the user of the session may publish with this routing key (`write`), or bind it (`read`), at the exchange. */
+export function checkKey(session: Session, access: KeyAccess, exchange: string, key: string): void {
+  if (isKeyAllowed(session.user, session.vhost.name, access, { exchange, key })) return;
+  const where = session.vhost.describe('exchange', exchange === '' ? 'amq.default' : exchange);
+  const { name } = session.user;
+  throw new ReplyError('ACCESS_REFUSED', `${access} access to topic '${key}' in ${where} refused for user '${name}'`);
 }

@@ -16,6 +16,7 @@ import { DevNode } from '../node/dev-node.js';
 import { diagnose } from '../node/plugin-doctor.js';
 import { PluginListFile } from '../node/plugin-list-file.js';
 import type { Printer } from '../terminal/printer.js';
+import { permissionsVerb } from './plugin-permissions.js';
 
 interface PluginVerbOptions extends CommonOptions {
   readonly config?: string;
@@ -33,7 +34,7 @@ interface DevVerbOptions extends PluginVerbOptions {
   readonly logLevel?: string;
 }
 
-/** `it-chain plugin list|doctor|add|remove|dev` */
+/** `it-chain plugin list|doctor|permissions|add|remove|dev` */
 export function pluginCommand(program: Command, cli: Cli): void {
   const plugin = program.command('plugin').description('the plugins of a config');
   const pluginVerb = (usage: string, description: string): Command =>
@@ -49,6 +50,7 @@ export function pluginCommand(program: Command, cli: Cli): void {
       doctor(await inspect(options.config, cli), cli.printer(options), cli);
     },
   );
+  permissionsVerb(plugin, cli);
   pluginVerb('add <use>', 'add a package, or a path from the folder of the config; comments stay')
     .option('--role <role>', 'the role it plays, where it can play several')
     .option('--with <key=value>', 'a setting, repeatable; a dot goes deeper: --with api.port=1', setting, {})

@@ -1,5 +1,6 @@
 import type { z } from 'zod';
 import type { Bus } from '../bus/bus.js';
+import type { BusNeeds } from './bus-needs.js';
 import type { Clock } from './clock.js';
 import type { Failpoint } from './failpoint.js';
 import type { Log } from './log.js';
@@ -106,7 +107,13 @@ export interface NoticeMeta {
 
 /** The `bus` section: embedded server at `listen`, or a broker at `url`. */
 export type BusConfig =
-  { readonly listen: string; readonly url?: undefined } | { readonly url: string; readonly listen?: undefined };
+  | {
+      readonly listen: string;
+      readonly url?: undefined;
+      /** Plugins in other processes, each of which gets a user of its own. */
+      readonly foreign?: readonly BusNeeds[] | undefined;
+    }
+  | { readonly url: string; readonly listen?: undefined };
 
 /** What the kernel knows about this process. */
 export interface NodeInspection {

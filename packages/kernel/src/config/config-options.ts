@@ -56,6 +56,8 @@ export interface LoadedConfig {
   readonly plugins: readonly ConfiguredPlugin[];
   /** Roles that other processes of this node serve. */
   readonly remote: LoadResult['remote'];
+  /** What the plugins in other processes of this node, in any language, need of the bus. */
+  readonly foreign: LoadResult['foreign'];
   /** True where this process holds the node's key. */
   readonly holdsKey: boolean;
   readonly warnings: readonly string[];

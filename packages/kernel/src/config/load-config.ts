@@ -56,7 +56,8 @@ export async function loadConfigured(open: OpenConfig, clock: Clock): Promise<Lo
   const { options, layers, places, parsed } = open;
   const loaded = await loadPlugins(entriesOf(layers.data), loadOptions(open), clock);
   const problems: Problem[] = [...open.problems, ...loaded.problems.map((problem) => placed(problem, places))];
-  const known = [...loaded.local, ...loaded.remote.flatMap((one) => one.loaded ?? [])];
+  // A foreign plugin of several roles is there once for each.
+  const known = [...new Set([...loaded.local, ...loaded.remote.flatMap((one) => one.loaded ?? [])])];
   const sections = [...open.sections, ...known.flatMap(sectionsOf)];
   problems.push(...applyPluginLayers(open, sections, loaded));
 
@@ -83,6 +84,7 @@ export async function loadConfigured(open: OpenConfig, clock: Clock): Promise<Lo
     folder: open.folder,
     plugins: [...plugins].sort((a, b) => order.indexOf(a.plugin) - order.indexOf(b.plugin)),
     remote: loaded.remote,
+    foreign: loaded.foreign,
     holdsKey: options.only === undefined || options.only.includes(Identity.name),
     warnings: unservedUses(graph).map(({ plugin, role }) => `${plugin} uses the role ${role}, which nobody provides`),
     layers,
@@ -117,9 +119,10 @@ export function entriesOf(data: Record<string, unknown>): PluginEntry[] {
   const { plugins } = data;
   if (!Array.isArray(plugins)) return [];
   return (plugins as unknown[]).flatMap((entry, index) => {
-    const { use, role } = (entry ?? {}) as { use?: unknown; role?: unknown };
+    const { use, role, with: settings } = (entry ?? {}) as { use?: unknown; role?: unknown; with?: unknown };
     if ((typeof use !== 'string' || use === '') && !looksLikePlugin(use)) return [];
-    return [{ use, role: typeof role === 'string' ? role : undefined, at: `plugins[${String(index)}]` }];
+    const at = `plugins[${String(index)}]`;
+    return [{ use, role: typeof role === 'string' ? role : undefined, at, settings }];
   });
 }
 

@@ -49,7 +49,13 @@ const busSection = z
   .prefault({});
 
 const pluginEntry = z.strictObject({
-  use: z.string().min(1).max(4_096).describe('A package, or a path from the folder of this file (./my-plugin.mjs).'),
+  use: z
+    .string()
+    .min(1)
+    .max(4_096)
+    .describe(
+      'A package, or a path from the folder of this file: a module (./my-plugin.mjs), or the JSON manifest of a plugin that runs in another process (./it-chain-plugin.json).',
+    ),
   role: z
     .string()
     .regex(/^[a-z][a-z0-9-]{0,31}$/i, 'the name of a role, such as storage')

@@ -1,5 +1,6 @@
 import { mkdirSync } from 'node:fs';
 import {
+  busNeedsOf,
   failure,
   Identity,
   messageOf,
@@ -10,6 +11,7 @@ import {
   type AnyNotice,
   type Bus,
   type BusConfig,
+  type BusNeeds,
   type Clock,
   type Failpoint,
   type FatalKind,
@@ -89,6 +91,7 @@ class PluginBinding implements BoundPlugin {
   readonly #providers = new Map<string, { readonly role: Role; readonly provider: object }>();
   readonly #listeners: NoticeListeners;
   readonly #origin: CallOrigin;
+  readonly #needs: BusNeeds;
   #registrations: Registration[] = [];
 
   constructor(options: PluginContextOptions) {
@@ -97,6 +100,7 @@ class PluginBinding implements BoundPlugin {
     // Unique without a draw per message: eight random bytes of this context and a counter.
     const prefix = toHex(random(8));
     let count = 0;
+    this.#needs = busNeedsOf(plugin);
     this.#origin = { bus, clock, sender: plugin.name, nextId: () => `${prefix}-${(count++).toString(36)}` };
     this.#listeners = new NoticeListeners({ durableName: plugin.name }, { log });
     this.context = this.#createContext();
@@ -154,9 +158,11 @@ class PluginBinding implements BoundPlugin {
       },
       use: (role) => this.#use(role),
       on: (notice, handler, { durable = false } = {}) => {
+        this.#checkListens([notice]);
         this.#listeners.add([notice], (_name, body, meta) => handler(body as never, meta), durable);
       },
       onAny: (notices: readonly AnyNotice[], handler: NoticeHandler) => {
+        this.#checkListens(notices);
         this.#listeners.add(notices, handler, false);
       },
       emit: (notice, body) => this.#emit(notice, body),
@@ -207,6 +213,18 @@ class PluginBinding implements BoundPlugin {
     this.#providers.set(address, { role, provider });
   }
 
+  /** A plugin hears the events of the roles that its manifest names: elsewhere its broker user may not either. */
+  #checkListens(notices: readonly AnyNotice[]): void {
+    const { events, transients } = this.#needs.listens;
+    const strange = notices.map(noticeAddress).find((one) => !events.includes(one) && !transients.includes(one));
+    if (strange === undefined) return;
+    throw failure(
+      'ERR_PLUGIN_ROLE_UNDECLARED',
+      `the plugin "${this.#needs.name}" listens to ${strange}, which is of no role in its manifest`,
+      { hint: 'add the role that tells it to uses' },
+    );
+  }
+
   #use<R extends Role>(role: R): Served<R> {
     const { plugin } = this.#options;
     const address = roleAddress(role);
@@ -222,6 +240,10 @@ class PluginBinding implements BoundPlugin {
   async #emit<B>(notice: NoticeDefinition<B>, body: B): Promise<void> {
     const { bus, log, clock, plugin } = this.#options;
     try {
+      const { events, transients } = this.#needs.tells;
+      if (![...events, ...transients].includes(noticeAddress(notice))) {
+        throw failure('ERR_PLUGIN_ROLE_UNDECLARED', `${noticeAddress(notice)} is of no role that the plugin provides`);
+      }
       const bytes = notice.body.encode(body);
       if (notice.kind === 'transient') {
         bus().cast(noticeAddress(notice), bytes);

@@ -1,4 +1,4 @@
-import { Identity, catalogue, roleAddress, type Clock } from '@it-chain/contracts';
+import { busNeedsOf, Identity, catalogue, roleAddress, type BusNeeds, type Clock } from '@it-chain/contracts';
 import { checkConfig } from '../config/config-document.js';
 import type { ConfigOptions } from '../config/config-options.js';
 import { entriesOf, loadOptions, openConfig } from '../config/load-config.js';
@@ -19,6 +19,8 @@ export interface InspectedPlugin {
   readonly role?: string | undefined;
   readonly requires: readonly string[];
   readonly uses: readonly string[];
+  /** What it needs of the bus; absent where it could not be loaded. */
+  readonly needs?: BusNeeds | undefined;
   /** The package that its module belongs to. */
   readonly package?: InstalledPackage | undefined;
   /** The copies of contracts and kernel that it would import. */
@@ -48,10 +50,10 @@ export async function inspectPlugins(options: ConfigOptions, clock: Clock): Prom
   const load = loadOptions(open);
   const plugins: InspectedPlugin[] = [];
   for (const entry of entriesOf(open.layers.data)) {
-    const { local } = await loadPlugins([entry], { ...load, only: undefined }, clock);
+    const { local, remote } = await loadPlugins([entry], { ...load, only: undefined }, clock);
     const found = typeof entry.use === 'string' ? resolvePlugin(entry.use, load) : undefined;
     const url = found !== undefined && 'url' in found ? found.url : undefined;
-    const [loaded] = local;
+    const loaded = local[0] ?? remote[0]?.loaded;
     plugins.push({
       at: entry.at,
       use: loaded?.use ?? String(entry.use),
@@ -60,6 +62,8 @@ export async function inspectPlugins(options: ConfigOptions, clock: Clock): Prom
       role: loaded?.role,
       requires: loaded?.plugin.requires.map(roleAddress) ?? [],
       uses: loaded?.plugin.uses.map(roleAddress) ?? [],
+      needs:
+        loaded === undefined ? undefined : (loaded.foreign ?? busNeedsOf({ ...loaded.plugin, provides: loaded.plays })),
       ...(url === undefined
         ? {}
         : { package: packageOf(url), contracts: copySeenFrom(CONTRACTS, url), kernel: copySeenFrom(KERNEL, url) }),

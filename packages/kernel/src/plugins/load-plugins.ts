@@ -1,6 +1,8 @@
-import type { Clock, Plugin, Role } from '@it-chain/contracts';
+import { fileURLToPath } from 'node:url';
+import type { BusNeeds, Clock, Plugin, Role } from '@it-chain/contracts';
 import type { Problem } from '../config/problem.js';
 import { suggestion } from '../config/suggest.js';
+import { readForeignPlugin } from './foreign-manifest.js';
 import { importPlugin } from './import-plugin.js';
 import type { LoadedPlugin } from './loaded-plugin.js';
 import { readManifest } from './manifest.js';
@@ -13,6 +15,8 @@ export interface PluginEntry {
   readonly role?: string | undefined;
   /** `plugins[2]`. */
   readonly at: string;
+  /** What stands under `with`; a plugin in another process has its settings there. */
+  readonly settings?: unknown;
 }
 
 /** How plugins are loaded. */
@@ -33,10 +37,13 @@ export interface LoadResult {
     readonly use: string;
     readonly loaded?: LoadedPlugin | undefined;
   }[];
+  /** What the plugins in other processes need of the bus. */
+  readonly foreign: readonly BusNeeds[];
   readonly problems: readonly Problem[];
 }
 
 type Loaded = { readonly loaded: LoadedPlugin } | { readonly problem: Problem };
+type Finding = Pick<Problem, 'code' | 'message' | 'hint' | 'cause'>;
 
 /** Imports every plugin of the list, all at once, and settles which role each one plays. Runs no code of theirs but the import. */
 export async function loadPlugins(
@@ -47,16 +54,22 @@ export async function loadPlugins(
   const { only } = options;
   const local: LoadedPlugin[] = [];
   const remote: { role: string; use: string; loaded?: LoadedPlugin }[] = [];
+  const foreign: BusNeeds[] = [];
   const problems: Problem[] = [];
   const here: PluginEntry[] = [];
   for (const entry of entries) {
-    if (only !== undefined && entry.role !== undefined && !only.includes(entry.role)) {
+    if (only !== undefined && entry.role !== undefined && !only.includes(entry.role) && !isForeign(entry)) {
       remote.push({ role: entry.role, use: nameOf(entry) });
     } else here.push(entry);
   }
   for (const result of await Promise.all(here.map((entry) => loadOne(entry, options, clock)))) {
     if ('problem' in result) problems.push(result.problem);
-    else if (only === undefined || only.includes(result.loaded.role ?? result.loaded.plugin.name)) {
+    else if (result.loaded.foreign !== undefined) {
+      const { loaded } = result;
+      foreign.push(result.loaded.foreign);
+      const roles = loaded.plays.length === 0 ? [loaded.plugin.name] : loaded.plays.map(({ name }) => name);
+      remote.push(...roles.map((role) => ({ role, use: loaded.use, loaded })));
+    } else if (only === undefined || only.includes(result.loaded.role ?? result.loaded.plugin.name)) {
       local.push(result.loaded);
     } else
       remote.push({
@@ -65,21 +78,19 @@ export async function loadPlugins(
         loaded: result.loaded,
       });
   }
-  return { local, remote, problems };
+  return { local, remote, foreign, problems };
 }
 
 async function loadOne(entry: PluginEntry, options: LoadOptions, clock: Clock): Promise<Loaded> {
   const use = nameOf(entry);
-  const problem = (
-    finding: Pick<Problem, 'code' | 'message' | 'hint' | 'cause'>,
-    path = `${entry.at}.use`,
-  ): Loaded => ({
+  const problem = (finding: Finding, path = `${entry.at}.use`): Loaded => ({
     problem: { ...finding, path, message: finding.message },
   });
   let exported = entry.use;
   if (typeof entry.use === 'string') {
     const resolution = resolvePlugin(entry.use, options);
     if ('finding' in resolution) return problem(resolution.finding);
+    if (resolution.url.endsWith(MANIFEST)) return loadForeign(entry, fileURLToPath(resolution.url), problem);
     const imported = await importPlugin(resolution.url, options.importMs, clock);
     if ('finding' in imported) {
       const { finding } = imported;
@@ -94,6 +105,27 @@ async function loadOne(entry: PluginEntry, options: LoadOptions, clock: Clock): 
   const part = settleRole(manifest.plugin, entry.role);
   if ('finding' in part) return problem(part.finding, entry.role === undefined ? entry.at : `${entry.at}.role`);
   return { loaded: { plugin: manifest.plugin, at: entry.at, use, role: part.role, plays: part.plays } };
+}
+
+/** Ending of the file that is the manifest of a plugin in another process. */
+const MANIFEST = '.json';
+
+function isForeign({ use }: PluginEntry): boolean {
+  return typeof use === 'string' && use.endsWith(MANIFEST);
+}
+
+function loadForeign(entry: PluginEntry, file: string, problem: (finding: Finding, path?: string) => Loaded): Loaded {
+  const use = nameOf(entry);
+  const read = readForeignPlugin(file);
+  if ('finding' in read) return problem({ ...read.finding, message: `${use}: ${read.finding.message}` });
+  if (entry.settings !== undefined && Object.keys(entry.settings as object).length > 0) {
+    const message = `the plugin ${read.foreign.plugin.name} runs in a process of its own and gets no settings from here`;
+    return problem({ code: 'ERR_CONFIG_INVALID', message, hint: 'give them to its own program' }, `${entry.at}.with`);
+  }
+  const { plugin, needs } = read.foreign;
+  const part = settleRole(plugin, entry.role ?? plugin.provides[0]?.name);
+  if ('finding' in part) return problem(part.finding, `${entry.at}.role`);
+  return { loaded: { plugin, at: entry.at, use, role: part.role, plays: plugin.provides, foreign: needs } };
 }
 
 function nameOf({ use }: PluginEntry): string {

@@ -1,4 +1,4 @@
-import { roleAddress, type Plugin, type Role } from '@it-chain/contracts';
+import { roleAddress, type BusNeeds, type Plugin, type Role } from '@it-chain/contracts';
 
 /** A plugin that was imported and checked, with the part that it plays in this node. */
 export interface LoadedPlugin {
@@ -11,6 +11,8 @@ export interface LoadedPlugin {
   readonly role?: string | undefined;
   /** The definitions of that role that it serves, one for each major version. */
   readonly plays: readonly Role[];
+  /** Present for a plugin that runs in a process of its own, of which this node knows the manifest only. */
+  readonly foreign?: BusNeeds | undefined;
 }
 
 /** The name under which a plugin is shown and configured from outside: its role, else its own name. */

@@ -2,8 +2,9 @@ import { mkdir, mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { AmqpServer, type AmqpAddress } from '@it-chain/amqp-server';
-import { failure, isItChainError, messageOf, toHex, type Clock, type Log } from '@it-chain/contracts';
+import { failure, isItChainError, messageOf, toHex, type BusNeeds, type Clock, type Log } from '@it-chain/contracts';
 import { formatEndpoint, isLoopback, parseEndpoint } from '../transport/address.js';
+import { pluginUser, removePluginUsers, writePluginUsers } from './plugin-users.js';
 import { removeBusFile, SOCKET_FOLDER, sweepBusFile, sweepSocketFolders, writeBusFile } from './bus-file.js';
 
 /** Longest path of a Unix socket, in bytes (`sun_path` of Linux). */
@@ -24,14 +25,21 @@ export interface EmbeddedBroker {
 
 /**
  * Starts the embedded AMQP server: a Unix socket for this process, loopback TCP at `listen` for others, both behind
- * random passwords. How to reach it is written to `<dataDir>/bus.json`.
+ * random passwords. How to reach it is written to `<dataDir>/bus.json`, and for each plugin in another process, whose user
+ * may do what its manifest asks for, to `<dataDir>/bus-users/<name>.json`.
  * @throws ERR_GATEWAY_LISTEN
  */
 export async function startBroker(
-  options: { readonly listen: string; readonly dataDir: string; readonly namespace: string },
+  options: {
+    readonly listen: string;
+    readonly dataDir: string;
+    readonly namespace: string;
+    /** Plugins in other processes. */
+    readonly foreign: readonly BusNeeds[];
+  },
   dependencies: { readonly log: Log; readonly clock: Pick<Clock, 'now'>; random(length: number): Uint8Array },
 ): Promise<EmbeddedBroker> {
-  const { listen, dataDir, namespace } = options;
+  const { listen, dataDir, namespace, foreign } = options;
   const endpoint = parseEndpoint(listen);
   if (endpoint === undefined || !(endpoint.host === 'localhost' || isLoopback(endpoint.host))) {
     throw failure('ERR_GATEWAY_LISTEN', `bus.listen is ${listen}, but the embedded server is for this machine only`, {
@@ -44,7 +52,9 @@ export async function startBroker(
   const secret = (): string => toHex(dependencies.random(24));
   const own = { name: 'node', password: secret(), memoryAlarmExempt: true };
   const guest = { name: 'plugin', password: secret() };
-  const server = new AmqpServer({ users: [own, guest], closeTimeoutMs: CLOSE_MS });
+  const plugins = foreign.map((needs) => pluginUser(needs, namespace, secret()));
+  const users = [own, guest, ...plugins.map(({ user }) => user)];
+  const server = new AmqpServer({ users, closeTimeoutMs: CLOSE_MS });
   server.on('warning', (warning) => {
     dependencies.log.warn('the bus warns', { code: warning.code, reason: warning.message });
   });
@@ -54,17 +64,10 @@ export async function startBroker(
     await server.close();
     await rm(folder, { recursive: true, force: true });
     await removeBusFile(dataDir, process.pid);
+    await removePluginUsers(dataDir);
   };
   try {
-    if (Buffer.byteLength(socketPath) > MAX_SOCKET_PATH) {
-      throw failure(
-        'ERR_GATEWAY_LISTEN',
-        `the path of the socket is longer than ${MAX_SOCKET_PATH} bytes: ${socketPath}`,
-        {
-          hint: 'Set TMPDIR to a shorter folder.',
-        },
-      );
-    }
+    checkSocketPath(socketPath);
     await server.listen({ path: socketPath });
     const address = textOf(await server.listen(endpoint));
     const url = (user: { name: string; password: string }): string => `amqp://${user.name}:${user.password}@${address}`;
@@ -77,12 +80,20 @@ export async function startBroker(
       namespace,
       pid: process.pid,
     });
+    await writePluginUsers(dataDir, plugins, { address, namespace });
     return { socketPath, url: url(own), address, close };
   } catch (cause) {
     await close();
     if (isItChainError(cause)) throw cause;
     throw failure('ERR_GATEWAY_LISTEN', `bus.listen ${listen}: ${messageOf(cause)}`, { cause });
   }
+}
+
+function checkSocketPath(socketPath: string): void {
+  if (Buffer.byteLength(socketPath) <= MAX_SOCKET_PATH) return;
+  throw failure('ERR_GATEWAY_LISTEN', `the path of the socket is longer than ${MAX_SOCKET_PATH} bytes: ${socketPath}`, {
+    hint: 'Set TMPDIR to a shorter folder.',
+  });
 }
 
 function textOf(address: AmqpAddress): string {

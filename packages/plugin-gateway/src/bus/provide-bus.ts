@@ -1,9 +1,7 @@
 import { connectAmqpBus } from '@it-chain/bus-amqp';
-import type { Bus, Cancel, PluginContext } from '@it-chain/contracts';
+import { busNamespace, type Bus, type Cancel, type PluginContext } from '@it-chain/contracts';
 import { startBroker } from './embedded-broker.js';
 
-/** Characters of the node id that set its messages apart on a shared broker. */
-const NAMESPACE_LENGTH = 16;
 /** How often health looks at the bus, in ms. */
 const WATCH_MS = 1_000;
 
@@ -35,11 +33,11 @@ export function provideBus(context: PluginContext): ProvidedBus {
 
 async function openBus(context: PluginContext): Promise<Bus> {
   const { busConfig, clock, identity, log, metrics } = context;
-  const namespace = identity.nodeId.slice(0, NAMESPACE_LENGTH);
+  const namespace = busNamespace(identity.nodeId);
   const common = { namespace, name: context.node.name, clock, log, metrics };
   if (busConfig.url !== undefined) return connectAmqpBus({ ...common, url: busConfig.url });
   const broker = await startBroker(
-    { listen: busConfig.listen, dataDir: context.node.dataDir, namespace },
+    { listen: busConfig.listen, dataDir: context.node.dataDir, namespace, foreign: busConfig.foreign ?? [] },
     { log, clock, random: (length) => context.random(length) },
   );
   try {

@@ -3,7 +3,7 @@ import { mkdir, mkdtemp, readdir, rm, utimes, writeFile } from 'node:fs/promises
 import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
 import { connectAmqpBus } from '@it-chain/bus-amqp';
-import { type Bus, utf8 } from '@it-chain/contracts';
+import { type Bus, type BusConfig, type BusNeeds, utf8 } from '@it-chain/contracts';
 import { expect } from 'chai';
 import { gatewayPlugin, GatewayConfig } from '@it-chain/plugin-gateway';
 import { FakeContext } from '@it-chain/testkit';
@@ -34,7 +34,7 @@ describe('the bus of the gateway', function () {
     buses.push(bus);
     return bus;
   };
-  const contextOf = async (busConfig: { listen: string } | { url: string }) => {
+  const contextOf = async (busConfig: BusConfig) => {
     const config = GatewayConfig.parse({ peers: { listen: '127.0.0.1:0' }, api: { listen: '127.0.0.1:0' } });
     const context = new FakeContext({ config, dataDir, busConfig });
     Object.defineProperty(context, 'clock', { value: realClock });
@@ -68,6 +68,38 @@ describe('the bus of the gateway', function () {
     await bus.close();
     expect(existsSync(join(dataDir, 'bus.json'))).to.equal(false);
     expect(existsSync(dirname(file.socket))).to.equal(false);
+  });
+
+  it('makes a user for each plugin in another process, who may do what its manifest asks for', async () => {
+    const needs: BusNeeds = {
+      name: 'audit',
+      serves: [{ role: 'audit.v1', calls: ['audit.find.v1'] }],
+      calls: [{ role: 'echo.v1', calls: ['echo.back.v1'] }],
+      listens: { events: [], transients: [] },
+      tells: { events: [], transients: [] },
+    };
+    const path = join(dataDir, 'bus-users', 'audit.json');
+    await mkdir(dirname(path));
+    await writeFile(join(dirname(path), 'removed.json'), '{}');
+    const { open, context } = await contextOf({ listen: '127.0.0.1:0', foreign: [needs] });
+    const bus = await open();
+    expect(await readdir(dirname(path))).to.deep.equal(['audit.json']);
+    expect(statSync(path).mode & 0o777).to.equal(0o600);
+    expect(statSync(dirname(path)).mode & 0o777).to.equal(0o700);
+    const file = JSON.parse(readFileSync(path, 'utf8')) as BusFile;
+    expect(JSON.stringify(context.log.lines)).to.not.include(file.password);
+
+    await bus.serve('echo.v1', ['echo.back.v1', 'echo.loud.v1'], (request) => Promise.resolve(request.body));
+    const plugin = keep(await connectAmqpBus({ url: file.url, namespace: file.namespace, reconnectMinMs: 10 }));
+    await plugin.serve('audit.v1', ['audit.find.v1'], (request) => Promise.resolve(request.body));
+    const call = (from: Bus, role: string, address: string): Promise<Uint8Array> =>
+      from.request(role, address, utf8('hello'), { timeoutMs: 10_000 });
+    expect(await call(plugin, 'echo.v1', 'echo.back.v1')).to.have.length(5);
+    expect(await call(bus, 'audit.v1', 'audit.find.v1')).to.have.length(5);
+    expect(await codeOf(call(plugin, 'echo.v1', 'echo.loud.v1'))).to.equal('ERR_BUS_CLOSED');
+    await plugin.close();
+    await bus.close();
+    expect(existsSync(path)).to.equal(false);
   });
 
   it('cleans up after a process that was killed, and touches nothing else', async () => {

@@ -1,6 +1,14 @@
 import { join } from 'node:path';
 import { inject, injectable, type DependencyContainer } from 'tsyringe';
-import { failure, isItChainError, messageOf, type Bus, type Clock, type Metrics } from '@it-chain/contracts';
+import {
+  busNamespace,
+  failure,
+  isItChainError,
+  messageOf,
+  type Bus,
+  type Clock,
+  type Metrics,
+} from '@it-chain/contracts';
 import type { ConfiguredPlugin, LoadedConfig } from '../../config/config-options.js';
 import { createPluginContext, type BoundPlugin } from '../../context/plugin-context.js';
 import type { HealthBoard } from '../../health/health-board.js';
@@ -16,9 +24,6 @@ import type { UndoStack } from '../undo-stack.js';
 import { withLimit } from '../with-limit.js';
 import type { StagedIdentity } from './identity-stage.js';
 import type { Stage } from './stage.js';
-
-/** Characters of the node's id that set its messages apart on a shared broker. */
-const NAMESPACE_LENGTH = 16;
 
 /**
  * Runs every `setup`, which only records what is wanted (the bus among it), then opens the bus. What was recorded becomes
@@ -78,7 +83,7 @@ export class BusStage implements Stage {
       identity: this.staged.identity,
       bus: () => this.#requireBus(plugin.name),
       node: { dataDir: node.dataDir, name: node.name, solo, version },
-      busConfig: bus,
+      busConfig: bus.url === undefined ? { ...bus, foreign: this.loaded.foreign } : bus,
       pluginDataDir: join(node.dataDir, 'plugins', plugin.name.replace(/[^\w.-]/g, '-')),
       inspect: () => this.record.inspect(),
       fatal: (kind, error) => {
@@ -122,7 +127,7 @@ export class BusStage implements Stage {
         hint: 'add the gateway to the list of plugins (or to --only), or set bus.url to a broker',
       });
     }
-    const namespace = this.staged.identity.nodeId.slice(0, NAMESPACE_LENGTH);
+    const namespace = busNamespace(this.staged.identity.nodeId);
     const services = { clock: this.clock, log: this.logs.of('bus'), metrics: this.metrics };
     return this.#connect(url, startMs, () => connectBus(url, namespace, services));
   }
