@@ -24,6 +24,8 @@ export interface NodeOptions {
   readonly application?: string | undefined;
   /** Other plugins by the short name of the one whose place they take: `{ leveldb: '@it-chain/plugin-memory' }`. */
   readonly swap?: Readonly<Record<string, string>> | undefined;
+  /** Further entries of the list of plugins. */
+  readonly plugins?: readonly object[] | undefined;
   readonly args?: readonly string[] | undefined;
   /** Variables besides those of this process; `undefined` takes one away. */
   readonly env?: Readonly<Record<string, string | undefined>> | undefined;
@@ -255,6 +257,7 @@ function configOf(options: NodeOptions, dataDir: string, { hosts, ports }: NodeP
         ? plugin('consensus')
         : { use: options.consensus, with: options.consensusConfig ?? {} },
       options.application === undefined ? plugin('kv') : { use: options.application, with: section('kv') },
+      ...(options.plugins ?? []),
     ],
   };
 }
