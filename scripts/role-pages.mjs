@@ -87,6 +87,7 @@ const SUITES = {
   consensus: 'testConsensus',
   p2p: 'testP2p',
   chain: 'testChain',
+  transport: 'testTransport',
 };
 
 /** The pages, by path. */

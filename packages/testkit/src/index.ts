@@ -34,3 +34,4 @@ export {
   withHeader,
   type BenchTransaction,
 } from './suites/chain-bench.js';
+export { testTransport, type TransportUnderTest } from './suites/transport.js';

@@ -150,11 +150,7 @@ describe('the chain suite', function () {
   this.timeout(120_000);
   for (const [what, alterations, promise] of WRONG) {
     it(`finds a chain that ${what}`, async () => {
-      const { failed } = await failuresOf(over(altered(right, alterations)));
-      expect(
-        failed.some((title) => title.startsWith(promise)),
-        failed.join('; '),
-      ).to.equal(true);
+      expect((await failuresOf(over(altered(right, alterations)), promise)).failed).to.have.length(1);
     });
   }
 

@@ -1,8 +1,14 @@
 import Mocha from 'mocha';
 
-/** Runs a suite on its own and answers the titles of its tests that failed, and how many ran. */
-export async function failuresOf(define: () => void): Promise<{ readonly failed: string[]; readonly ran: number }> {
-  const mocha = new Mocha({ reporter: Mocha.reporters.Base, timeout: 20_000 });
+/**
+ * Runs a suite on its own and answers the titles of its tests that failed, and how many ran.
+ * @param only what the title of a test begins with that is run; all are without it
+ */
+export async function failuresOf(
+  define: () => void,
+  only = '',
+): Promise<{ readonly failed: string[]; readonly ran: number }> {
+  const mocha = new Mocha({ reporter: Mocha.reporters.Base, timeout: 20_000, ...(only === '' ? {} : { fgrep: only }) });
   const names = ['describe', 'it', 'before', 'after', 'beforeEach', 'afterEach'] as const;
   const own = globalThis as unknown as Record<string, unknown>;
   const outer = new Map(names.map((name) => [name, own[name]]));

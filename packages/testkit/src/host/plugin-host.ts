@@ -2,6 +2,7 @@ import {
   failure,
   type Identity,
   nodeIdOf,
+  noticeAddress,
   roleAddress,
   signBytes,
   signingBytes,
@@ -10,16 +11,20 @@ import {
   type Bus,
   type Domain,
   type FatalKind,
+  type IncomingMessage,
   type KeyPair,
   type NodeIdentity,
+  type NoticeDefinition,
   type Plugin,
   type PluginContext,
   type Role,
   type Running,
+  type Served,
 } from '@it-chain/contracts';
 import {
   createMetrics,
   createPluginContext,
+  createProxy,
   MemoryBus,
   randomBytes,
   serveRole,
@@ -40,6 +45,8 @@ export interface PluginHostOptions {
   readonly roles?: Readonly<Record<string, object>> | undefined;
   /** Where its data directory is. Absent: asking for one fails, as on a disk that cannot be written. */
   readonly dataDir?: string | undefined;
+  /** Name of the node, which gives it its key. Default: `tested`, with the key of any `FakeNode`. */
+  readonly name?: string | undefined;
   /** False: no role that it needs is there. */
   readonly served?: boolean | undefined;
   /** What a life before this one left in the store. */
@@ -50,11 +57,12 @@ export interface PluginHostOptions {
 export class PluginHost {
   readonly clock = new TrackingClock();
   readonly log = new RecordingLog();
-  readonly node = new FakeNode();
+  readonly node: FakeNode;
   /** Ends that the plugin asked for. */
   readonly fatals: { readonly kind: FatalKind; readonly error: Error }[] = [];
   /** What it did that only a started plugin may, or without a word in its manifest. */
   readonly offences: string[] = [];
+  readonly #name: string;
   readonly #plugin: Plugin;
   readonly #options: PluginHostOptions;
   readonly #metrics = createMetrics();
@@ -62,10 +70,13 @@ export class PluginHost {
   #bus: Bus | undefined;
   #running: Running = {};
   #doors: (() => Promise<void>)[] = [];
+  #calls = 0;
 
   private constructor(plugin: Plugin, config: unknown, options: PluginHostOptions) {
     this.#plugin = plugin;
     this.#options = options;
+    this.#name = options.name ?? 'tested';
+    this.node = new FakeNode(options.name);
     this.node.found();
     const { keys } = this.node;
     this.#bound = createPluginContext({
@@ -80,7 +91,7 @@ export class PluginHost {
       random: randomBytes,
       identity: this.#identity(keys),
       bus: () => this.bus,
-      node: { dataDir: options.dataDir ?? '/nonexistent', name: 'tested', solo: false, version: '1.0.0' },
+      node: { dataDir: options.dataDir ?? '/nonexistent', name: this.#name, solo: false, version: '1.0.0' },
       busConfig: { listen: '127.0.0.1:0' },
       pluginDataDir: options.dataDir ?? '',
       inspect: () => ({ plugins: [], stages: [], startedAt: this.clock.now() }),
@@ -102,7 +113,7 @@ export class PluginHost {
     };
     return {
       nodeId: nodeIdOf(publicKey),
-      name: 'tested',
+      name: this.#name,
       get publicKey() {
         noteIfEarly();
         return publicKey;
@@ -161,6 +172,20 @@ export class PluginHost {
     }
   }
 
+  /** A role as another plugin of this node reaches it. */
+  use<R extends Role>(role: R): Served<R> {
+    const nextId = (): string => `host-${(this.#calls += 1)}`;
+    return createProxy(role, { bus: () => this.bus, clock: this.clock, sender: 'host', nextId });
+  }
+
+  /** Hears what the plugin tells, as another plugin of this node does. The bus must be open. */
+  async on<B>(notice: NoticeDefinition<B>, handler: (body: B) => void | Promise<void>): Promise<void> {
+    const address = [noticeAddress(notice)];
+    const handle = async ({ body }: IncomingMessage): Promise<void> => handler(notice.body.decode(body));
+    if (notice.kind === 'event') await this.bus.subscribe(address, handle);
+    else await this.bus.listen(address, handle, { maxQueued: notice.maxQueued });
+  }
+
   /** Closes its doors, takes it off the bus, runs its `stop` and closes the bus, also where `start` failed or never ran. */
   async stop(): Promise<void> {
     try {
@@ -177,7 +202,7 @@ export class PluginHost {
     const doubles: Readonly<Record<string, object>> = {
       ...this.node.roles,
       storage: this.#options.storage ?? new MemoryStorage(),
-      identity: identityOf(this.node.keys),
+      identity: identityOf(this.node.keys, this.#name),
       ...this.#options.roles,
     };
     const own = this.#bound.served.map(roleAddress);
@@ -202,12 +227,12 @@ function complete(role: Role, double: object): object {
   return Object.fromEntries(methods);
 }
 
-function identityOf(keys: KeyPair): Identity {
+function identityOf(keys: KeyPair, name: string): Identity {
   const signed = (bytes: Uint8Array): Promise<{ readonly signature: Uint8Array }> =>
     Promise.resolve({ signature: signBytes(bytes, keys.secretKey) });
   return {
     sign: ({ domain, network, content }) => signed(signingBytes(domain as Domain, network, content)),
     signVote: ({ network, vote }) => signed(voteSigningBytes(network, vote)),
-    get: () => Promise.resolve({ publicKey: keys.publicKey, nodeId: nodeIdOf(keys.publicKey), name: 'tested' }),
+    get: () => Promise.resolve({ publicKey: keys.publicKey, nodeId: nodeIdOf(keys.publicKey), name }),
   };
 }
