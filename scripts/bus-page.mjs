@@ -30,7 +30,7 @@ const head = () => [
   'All that passes between the plugins of a node is on this page: it is what an author of a plugin in any language works from.',
   'The bus is AMQP 0-9-1: the server inside the node, or RabbitMQ 3.10 and later. Bodies are protobuf (proto3); the messages of the roles are in',
   '`packages/contracts/proto/itchain/bus/v1/bus.proto`, what stands in their `bytes` fields is in `packages/contracts/proto/itchain/data/v1/data.proto`.',
-  '`docs/asyncapi.yaml` says the same to machines. `examples/audit-python`, a plugin in Python, was written from this page.',
+  '`docs/asyncapi.yaml` says the same to machines. Two plugins in Python, `examples/audit-python` and `examples/application-python`, were written from this page.',
   '',
   '| kind | meaning | on AMQP 0-9-1 |',
   '|---|---|---|',

@@ -3,7 +3,7 @@ import { spawnSync } from 'node:child_process';
 import { join } from 'node:path';
 import { root, setup } from './setup.mjs';
 
-const EXAMPLES = ['audit-python'];
+const EXAMPLES = ['audit-python', 'application-python'];
 
 setup('all');
 const run = (command, args, options = {}) => spawnSync(command, args, { stdio: 'inherit', cwd: root, ...options });
@@ -36,7 +36,7 @@ for (const example of EXAMPLES) {
   );
   if (status !== 0) process.exit(status ?? 1);
 }
-const tests = EXAMPLES.map((example) => join('test', 'dist', `python-${example.split('-')[0]}.test.js`));
+const tests = ['audit', 'application', 'compliance'].map((name) => join('test', 'dist', `python-${name}.test.js`));
 const { status } = run(process.execPath, [join(root, 'scripts', 'test.mjs'), ...tests, ...process.argv.slice(2)], {
   env: { ...process.env, PYTHON_EXAMPLES: '1' },
 });
