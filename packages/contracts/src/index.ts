@@ -17,4 +17,7 @@ export * from './plugin/package-version.js';
 export * from './data/index.js';
 export * from './roles/index.js';
 export * from './application/application-state.js';
+export * from './txpool/pool-order.js';
+export * from './txpool/pool-settings.js';
+export * from './txpool/serve-txpool.js';
 export * from './api/index.js';

@@ -37,6 +37,14 @@ export const KINDS: readonly Kind[] = [
       'It is for networks of one validator and refuses others: agreement among several is what you put in its place.',
   },
   {
+    name: 'txpool',
+    what: 'what waits for a block, and who goes first',
+    description: 'Holds transactions as every pool does, and lets those go first that are about to expire.',
+    place: 'in place of the pool that is there (`@it-chain/plugin-txpool`)',
+    limits:
+      'Whoever signs for a near expiry goes first: share the block between the urgent and the others before strangers can send to it.',
+  },
+  {
     name: 'observer',
     what: 'listens to what happens and does something with it',
     description: 'Keeps a file with one line of JSON per block, without a gap.',

@@ -34,6 +34,11 @@ const WORKS: Readonly<Record<string, (client: Client, bench: Workbench) => Promi
     await commit(client, put);
     expect((await client.status()).validators).to.equal(1);
   },
+  txpool: async (client) => {
+    await commit(client, put);
+    const { plugins } = await client.status();
+    expect(plugins.find(({ role }) => role === 'txpool')).to.include({ name: 'my-txpool', state: 'ready' });
+  },
   observer: async (client, bench) => {
     await commit(client, put);
     await eventually('a line per block', () => {

@@ -110,6 +110,13 @@ export type Served<R extends Role> = {
   [K in keyof R['calls'] as IsOptional<R['calls'][K]> extends true ? K : never]?: Method<R['calls'][K]>;
 };
 
+/** What a call of a served role is asked with: `RequestOf<Storage, 'read'>`. */
+export type RequestOf<R, C extends keyof R> =
+  NonNullable<R[C]> extends (request: infer I, call?: Call) => unknown ? I : never;
+/** What it answers: `AnswerOf<Storage, 'read'>`. */
+export type AnswerOf<R, C extends keyof R> =
+  NonNullable<R[C]> extends (...given: never) => Promise<infer O> ? O : never;
+
 type IsOptional<C> = C extends { readonly optional: true } ? true : false;
 type Method<C> = C extends CallDefinition<infer I, infer O> ? (request: I, call?: Call) => Promise<O> : never;
 

@@ -1,14 +1,10 @@
-import {
-  PEER_KINDS,
-  PoolEntries,
-  TransactionBatch,
-  messageOf,
-  type Cancel,
-  type Clock,
-  type Log,
-  type Transport,
-} from '@it-chain/contracts';
-import type { Waiting } from './priority-pool.js';
+import { TransactionBatch } from '../data/transaction.js';
+import { messageOf } from '../errors/it-chain-error.js';
+import type { Cancel, Clock } from '../plugin/clock.js';
+import type { Log } from '../plugin/log.js';
+import { PEER_KINDS, type Transport } from '../roles/transport.js';
+import { PoolEntries } from '../roles/txpool.js';
+import type { Waiting } from './ordered-pool.js';
 
 /** How transactions are passed on. */
 export interface PeerFeedOptions {

@@ -1,15 +1,7 @@
-import {
-  bytes,
-  chainKeys,
-  concatBytes,
-  heightKey,
-  message,
-  string,
-  uint64,
-  utf8,
-  type Infer,
-  type Storage,
-} from '@it-chain/contracts';
+import { concatBytes, utf8 } from '../data/hash.js';
+import { chainKeys, heightKey } from '../data/keyspace.js';
+import type { Storage } from '../roles/storage.js';
+import { bytes, message, string, uint64, type Infer } from '../schema/index.js';
 
 const Waiting = message('Waiting', { transaction: bytes(1), at: uint64(2), from: string(3, { maxLength: 64 }) });
 /** A transaction as it is stored. */

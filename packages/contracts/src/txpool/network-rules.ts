@@ -1,15 +1,11 @@
-import {
-  Genesis,
-  decodeTransaction,
-  isItChainError,
-  networkOf,
-  sameBytes,
-  toHex,
-  type DecodedTransaction,
-  type ErrorCode,
-  type P2p,
-  type PoolEntry,
-} from '@it-chain/contracts';
+import { Genesis, networkOf } from '../data/genesis.js';
+import { toHex } from '../data/hash.js';
+import { decodeTransaction, type DecodedTransaction } from '../data/transaction.js';
+import type { ErrorCode } from '../errors/catalogue/index.js';
+import { isItChainError } from '../errors/it-chain-error.js';
+import type { P2p } from '../roles/p2p.js';
+import type { PoolEntry } from '../roles/txpool.js';
+import { sameBytes } from '../schema/index.js';
 
 /** What a transaction is judged by before its signature. */
 export interface NetworkRules {

@@ -1,15 +1,9 @@
-import {
-  PEER_KINDS,
-  PoolEntries,
-  TransactionBatch,
-  failure,
-  isItChainError,
-  messageOf,
-  type Log,
-  type PeerAsked,
-  type PoolEntry,
-  type Transport,
-} from '@it-chain/contracts';
+import { TransactionBatch } from '../data/transaction.js';
+import { failure } from '../errors/fail.js';
+import { isItChainError, messageOf } from '../errors/it-chain-error.js';
+import type { Log } from '../plugin/log.js';
+import { PEER_KINDS, type PeerAsked, type Transport } from '../roles/transport.js';
+import { PoolEntries, type PoolEntry } from '../roles/txpool.js';
 
 /** Batches of one peer that are worked on at once; an honest one sends the next after the answer. */
 const AT_ONCE = 2;

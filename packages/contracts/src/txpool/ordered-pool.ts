@@ -1,46 +1,41 @@
-import {
-  TxPool,
-  decodeTransaction,
-  failure,
-  sameBytes,
-  toHex,
-  transactionSigningBytes,
-  type Application,
-  type BlockCommitted,
-  type Clock,
-  type DecodedTransaction,
-  type Infer,
-  type NoticeDefinition,
-  type P2p,
-  type PoolEntry,
-  type PoolStatus,
-  type SignatureCheck,
-} from '@it-chain/contracts';
+import { toHex } from '../data/hash.js';
+import { decodeTransaction, transactionSigningBytes, type DecodedTransaction } from '../data/transaction.js';
+import { failure } from '../errors/fail.js';
+import type { Clock } from '../plugin/clock.js';
+import type { SignatureCheck } from '../plugin/plugin.js';
+import type { AnswerOf, NoticeDefinition, RequestOf } from '../plugin/role.js';
+import type { Application } from '../roles/application.js';
+import type { BlockCommitted } from '../roles/chain.js';
+import type { P2p } from '../roles/p2p.js';
+import { TxPool, type PoolEntry, type PoolStatus } from '../roles/txpool.js';
+import { sameBytes, type Infer } from '../schema/index.js';
 import { isFinal, readRules, rejected, screen, type NetworkRules } from './network-rules.js';
 import type { PoolLog } from './pool-log.js';
-import type { PriorityConfig } from './priority-config.js';
-import { inOrder } from './priority-order.js';
+import { fillBlock, type PoolOrder, type WaitingTransaction } from './pool-order.js';
+import type { PoolSettings } from './pool-settings.js';
 
-type Answer<C extends keyof TxPool> = Awaited<ReturnType<TxPool[C]>>;
-type Asked<C extends keyof TxPool> = Parameters<TxPool[C]>[0];
+type Answer<C extends keyof TxPool> = AnswerOf<TxPool, C>;
+type Asked<C extends keyof TxPool> = RequestOf<TxPool, C>;
 
-/** A transaction that waits. */
-export interface Waiting {
-  readonly arrival: number;
-  readonly id: Uint8Array;
-  readonly encoded: Uint8Array;
-  /** Public key in hex. */
-  readonly sender: string;
-  readonly expiresAt: number;
+/** A transaction that waits, as the pool keeps it. */
+export interface Waiting extends WaitingTransaction {
   readonly network: Uint8Array;
   /** Node id of the peer it came from; empty for a client of this node. */
   readonly from: string;
-  readonly at: number;
+  /** The highest block that it was proposed in; 0 for none. */
   proposed: number;
 }
 
+/** The limits of the pool, and its order. */
+export interface OrderedPoolOptions extends Pick<
+  PoolSettings,
+  'maxBytes' | 'maxCount' | 'maxPerSender' | 'rejectedMemory'
+> {
+  readonly order: PoolOrder;
+}
+
 /** What the pool needs of the rest of the node. */
-export interface PriorityPoolDependencies {
+export interface OrderedPoolDependencies {
   readonly log: PoolLog;
   readonly p2p: P2p;
   readonly application: Application;
@@ -54,11 +49,10 @@ export interface PriorityPoolDependencies {
 /** Submits that may wait for their turn. */
 const MAX_SUBMITS = 1_000;
 
-/** The durable pool. Everything that changes it goes through one queue, so each step sees what the one before did. */
-export class PriorityPool implements TxPool {
-  readonly #config: PriorityConfig;
-  readonly #with: PriorityPoolDependencies;
-  readonly #first: ReadonlySet<string>;
+/** The durable pool, in an order that is given. Everything that changes it goes through one queue, so each step sees what the one before did. */
+export class OrderedPool implements TxPool {
+  readonly #options: OrderedPoolOptions;
+  readonly #with: OrderedPoolDependencies;
   /** By id in hex, in the order of arrival. */
   readonly waiting = new Map<string, Waiting>();
   readonly #perSender = new Map<string, number>();
@@ -71,10 +65,9 @@ export class PriorityPool implements TxPool {
   #submits = 0;
   #last: Promise<unknown> = Promise.resolve();
 
-  constructor(config: PriorityConfig, dependencies: PriorityPoolDependencies) {
-    this.#config = config;
+  constructor(options: OrderedPoolOptions, dependencies: OrderedPoolDependencies) {
+    this.#options = options;
     this.#with = dependencies;
-    this.#first = new Set(config.first);
   }
 
   /** Takes up what is stored, without what was committed meanwhile. */
@@ -120,9 +113,7 @@ export class PriorityPool implements TxPool {
       ({ expiresAt, network }) =>
         expiresAt >= height && expiresAt <= height + rules.window && sameBytes(network, rules.network),
     );
-    const { firstShare } = this.#config;
-    const isFirst = (sender: string): boolean => this.#first.has(sender);
-    const taken = inOrder(allowed, { maxCount, maxBytes, firstShare, isFirst });
+    const taken = fillBlock(allowed, this.#options.order, { height, maxCount, maxBytes });
     return { transactions: taken.map(({ encoded }) => encoded) };
   }
 
@@ -132,7 +123,7 @@ export class PriorityPool implements TxPool {
   }
 
   status(): Promise<PoolStatus> {
-    const { maxCount, maxBytes } = this.#config;
+    const { maxCount, maxBytes } = this.#options;
     const oldest = this.waiting.values().next();
     return Promise.resolve({
       count: this.waiting.size,
@@ -244,7 +235,7 @@ export class PriorityPool implements TxPool {
   }
 
   #requireRoom(fresh: readonly DecodedTransaction[], refuse: (id: Uint8Array, entry: PoolEntry) => void): void {
-    const { maxCount, maxBytes, maxPerSender } = this.#config;
+    const { maxCount, maxBytes, maxPerSender } = this.#options;
     let [count, bytes] = [this.waiting.size, this.#bytes];
     const perSender = new Map<string, number>();
     for (const { id, encoded, value } of fresh) {
@@ -342,7 +333,7 @@ export class PriorityPool implements TxPool {
   #remember(entry: PoolEntry): void {
     this.#rejections.set(toHex(entry.id), entry);
     const oldest = this.#rejections.keys().next();
-    if (this.#rejections.size > this.#config.rejectedMemory && oldest.done !== true) {
+    if (this.#rejections.size > this.#options.rejectedMemory && oldest.done !== true) {
       this.#rejections.delete(oldest.value);
     }
   }
