@@ -4,6 +4,10 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { KINDS, main } from 'create-it-chain-plugin';
 
+/** No line of a plugin that is made may be a puzzle, so there are few: what every plugin of a role needs is in contracts. */
+const MAX_LINES = 60;
+const isCode = (line: string): boolean => !/^\s*(?:$|\/\/|\/\*|\*)/.test(line);
+
 describe('npm create it-chain-plugin', () => {
   let folder: string;
   beforeEach(() => {
@@ -54,6 +58,14 @@ describe('npm create it-chain-plugin', () => {
       for (const text of everyFile(join(folder, 'thing'))) {
         expect(text).to.not.match(/my-plugin|DESCRIPTION|ROLE_LINE|NOTES/);
       }
+    });
+  }
+
+  for (const { name } of KINDS) {
+    it(`makes a plugin of kind ${name} of at most ${MAX_LINES} lines, not counting blank ones and comments`, async () => {
+      await run(['thing', '--kind', name, '--no-interactive']);
+      const lines = everyFile(join(folder, 'thing', 'src')).flatMap((text) => text.split('\n'));
+      expect(lines.filter(isCode).length).to.be.within(10, MAX_LINES);
     });
   }
 

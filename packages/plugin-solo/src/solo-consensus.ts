@@ -1,11 +1,12 @@
 import {
+  BlockLog,
   Consensus,
   failure,
   hasCode,
   isItChainError,
   messageOf,
+  needsBlock,
   sameBytes,
-  validatorSetHash,
   type Cancel,
   type Chain,
   type ChainTip,
@@ -16,7 +17,7 @@ import {
   type Storage,
   type TxPool,
 } from '@it-chain/contracts';
-import { DecidedBlock, certify } from './decided-block.js';
+import { certify } from './certify.js';
 import type { SoloConfig } from './solo-config.js';
 
 /** The roles that the one who decides calls. */
@@ -35,14 +36,14 @@ export interface SoloRoles {
 export class SoloConsensus {
   readonly #context: PluginContext<SoloConfig>;
   readonly #roles: SoloRoles;
-  readonly #decided: DecidedBlock;
+  readonly #log: BlockLog;
   #tip: ChainTip | undefined;
   #refused: string | undefined;
   #waiting = '';
   #running = false;
   #again = false;
   #stopped = false;
-  /** The last block was empty although the pool was not: what it holds cannot be taken now, so it is no work. */
+  /** Nothing of what the pool holds could be taken: until something changes it is no work. */
   #stuck = false;
   #toldHeight = 0;
   #poll: Cancel | undefined;
@@ -51,7 +52,7 @@ export class SoloConsensus {
   constructor(context: PluginContext<SoloConfig>, roles: SoloRoles) {
     this.#context = context;
     this.#roles = roles;
-    this.#decided = new DecidedBlock(roles);
+    this.#log = new BlockLog(roles);
   }
 
   /** Begins; founds first where the config says so. */
@@ -117,7 +118,9 @@ export class SoloConsensus {
     this.#requireAlone(tip);
     this.#enter(tip);
     if (!(await this.#hasWork(tip)) || this.#isOver()) return;
-    const built = await this.#decided.next(tip);
+    const built = await this.#log.next(tip);
+    this.#stuck = built === undefined;
+    if (built === undefined) return;
     const certificate = await certify(this.#roles.identity, tip.network, built);
     const height = tip.height + 1;
     const commit = { height, digest: built.digest, certificate, clearLogBelow: height + 1, sync: true };
@@ -129,7 +132,6 @@ export class SoloConsensus {
         return this.#roles.chain.commit({ ...commit, block: built.block });
       });
     this.#context.metrics.counter('consensus_decided_total', 'Heights decided here').add();
-    this.#stuck = built.block.transactions.length === 0 && tip.rootCertified && settled(tip);
     this.#requireAlone(reached);
     this.#enter(reached);
     this.#again = true;
@@ -153,7 +155,7 @@ export class SoloConsensus {
 
   /** What QBFT counts as work, too: something pooled, a change of validators under way, a root that is not certified yet. */
   async #hasWork(tip: ChainTip): Promise<boolean> {
-    if (!tip.rootCertified || !settled(tip)) return true;
+    if (needsBlock(tip)) return true;
     if (this.#stuck) return false;
     return (await this.#roles.txpool.status({})).count > 0;
   }
@@ -212,6 +214,3 @@ const SAFETY = new Set([
   'ERR_SAFETY_VIOLATION',
   'ERR_CHAIN_DIVERGED',
 ]);
-
-const settled = (tip: ChainTip): boolean =>
-  sameBytes(validatorSetHash(tip.validators), validatorSetHash(tip.nextValidators));

@@ -5,10 +5,10 @@ import { Voter } from './voter.js';
 export const Config = z
   .strictObject({
     admit: z
-      .array(z.string().regex(/^[0-9a-f]{64}$/, 'a public key, as 64 hex digits'))
+      .array(z.hex().length(64).toLowerCase())
       .max(1_000)
       .default([])
-      .describe('Public keys of the nodes that this validator votes for'),
+      .describe('Public keys (hex) of the nodes it votes for'),
   })
   .prefault({});
 
@@ -18,7 +18,8 @@ export default definePlugin({
   requires: [Chain, TxPool],
   config: Config,
   setup(context) {
-    const voter = new Voter(new Set(context.config.admit), context, context.use(Chain), context.use(TxPool));
+    const roles = { chain: context.use(Chain), txpool: context.use(TxPool) };
+    const voter = new Voter(new Set(context.config.admit), context, roles);
     // Every committed block may bring a proposal. What goes wrong now is tried again with the next one.
     context.on(Chain.events.committed, () => voter.look());
   },

@@ -1,11 +1,10 @@
-import { Block, BlockHeader, isItChainError, nodeIdOf, toHex, type Chain } from '@it-chain/contracts';
+import { isItChainError, nodeIdOf, readBlock, toHex, type Chain } from '@it-chain/contracts';
 
 /** What goes back over HTTP. */
 export interface Answer {
   readonly status: number;
   readonly body: object;
 }
-
 const wrong = (status: number, code: string, message: string): Answer => ({ status, body: { code, message } });
 
 /** `GET /tip` and `GET /blocks/HEIGHT`. Never rejects: an error of the node becomes 503 with its code. */
@@ -16,14 +15,13 @@ export async function answer(chain: Pick<Chain, 'tip' | 'get'>, method: string, 
       const { height, digest, time, network } = await chain.tip({});
       return { status: 200, body: { height, time, digest: toHex(digest), network: toHex(network) } };
     }
-    const height = /^\/blocks\/(\d{1,15})$/.exec(url)?.[1];
-    if (height === undefined) return wrong(404, 'ERR_HTTP_PATH', 'there are /tip and /blocks/HEIGHT');
-    const { block, digest } = await chain.get({ height: Number(height) });
-    if (block === undefined) return wrong(404, 'ERR_BLOCK_NOT_FOUND', `there is no block ${height}`);
-    const { header, transactions } = Block.decode(block.block);
-    const { time, proposer } = BlockHeader.decode(header);
-    const facts = { height: Number(height), time, proposer: nodeIdOf(proposer), digest: toHex(digest) };
-    return { status: 200, body: { ...facts, transactions: transactions.length } };
+    const asked = /^\/blocks\/(\d{1,15})$/.exec(url)?.[1];
+    if (asked === undefined) return wrong(404, 'ERR_HTTP_PATH', 'there are /tip and /blocks/HEIGHT');
+    const { block, digest } = await chain.get({ height: Number(asked) });
+    if (block === undefined) return wrong(404, 'ERR_BLOCK_NOT_FOUND', `there is no block ${asked}`);
+    const { height, time, proposer, transactions } = readBlock(block);
+    const names = { proposer: nodeIdOf(proposer), digest: toHex(digest) };
+    return { status: 200, body: { height, time, ...names, transactions: transactions.length } };
   } catch (error) {
     return isItChainError(error) ? wrong(503, error.code, error.message) : wrong(500, 'ERR_INTERNAL', 'it failed');
   }

@@ -1,18 +1,19 @@
-import { ApplicationState, SparseTree, utf8, type Application, type Storage } from '@it-chain/contracts';
+import { ApplicationState, SparseTree, utf8 } from '@it-chain/contracts';
+import type { AnswerOf, Application, RequestOf, Storage } from '@it-chain/contracts';
 
-type Asked<C extends keyof Application> = Parameters<Required<Application>[C]>[0];
-type Answer<C extends keyof Application> = ReturnType<Required<Application>[C]>;
-
+type Request<C extends keyof Application> = RequestOf<Application, C>;
+type Answer<C extends keyof Application> = Promise<AnswerOf<Application, C>>;
 const NAME = /^[a-z0-9-]{1,32}$/;
 const text = (bytes: Uint8Array): string => Buffer.from(bytes).toString('utf8');
 
 /** Counts: a transaction is the name of a counter, and adds one to it. The root is that of a tree, so a count has a proof. */
 export class Tally implements Application {
-  readonly #maxNameBytes: number;
   readonly #state: ApplicationState;
 
-  constructor(options: { readonly maxNameBytes: number }, storage: Storage) {
-    this.#maxNameBytes = options.maxNameBytes;
+  constructor(
+    readonly options: { readonly maxNameBytes: number },
+    storage: Storage,
+  ) {
     this.#state = new ApplicationState({ storage });
   }
 
@@ -20,15 +21,16 @@ export class Tally implements Application {
     return { name: 'my-plugin/1', emptyRoot: SparseTree.EMPTY.root };
   }
 
-  async check({ transactions }: Asked<'check'>): Answer<'check'> {
-    const fine = { ok: true, code: '', reason: '' };
+  async check({ transactions }: Request<'check'>): Answer<'check'> {
+    const ok = (name: Uint8Array): boolean => name.length <= this.options.maxNameBytes && NAME.test(text(name));
     const refused = { ok: false, code: 'ERR_TALLY_NAME', reason: 'a name is made of a-z, 0-9 and -' };
-    const ok = (name: Uint8Array): boolean => name.length <= this.#maxNameBytes && NAME.test(text(name));
-    return { verdicts: transactions.map(({ payload }) => (ok(payload) ? fine : refused)) };
+    return {
+      verdicts: transactions.map(({ payload }) => (ok(payload) ? { ok: true, code: '', reason: '' } : refused)),
+    };
   }
 
   /** The same on every node: a function of the state at `previousRoot` and the transactions, and of nothing else. */
-  async execute({ transactions, previousRoot }: Asked<'execute'>, call?: object): Answer<'execute'> {
+  async execute({ transactions, previousRoot }: Request<'execute'>, call?: object): Answer<'execute'> {
     const draft = await this.#state.draft(previousRoot, call);
     const receipts = transactions.map(({ id, payload }) => {
       if (!NAME.test(text(payload))) return { id, code: 1, output: utf8(''), message: 'not a name' };
@@ -40,7 +42,7 @@ export class Tally implements Application {
   }
 
   /** The one question: the count of the name in `data`. */
-  async query({ data, root, prove }: Asked<'query'>, call?: object): Answer<'query'> {
+  async query({ data, root, prove }: Request<'query'>, call?: object): Answer<'query'> {
     const state = await this.#state.at(root, call);
     const count = state.get(data);
     const proof = prove ? state.prove(data) : utf8('');

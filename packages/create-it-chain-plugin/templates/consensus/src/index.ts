@@ -1,15 +1,10 @@
-import { Chain, Consensus, Identity, Storage, TxPool, definePlugin, z } from '@it-chain/contracts';
+import { Chain, Consensus, Identity, Storage, TxPool, definePlugin, serveConsensus, z } from '@it-chain/contracts';
 import { OneDecides } from './one-decides.js';
 
 /** The section `with` of the plugin. */
 export const Config = z
   .strictObject({
-    pollMs: z
-      .int()
-      .min(10)
-      .max(60_000)
-      .default(1_000)
-      .describe('Pause between two looks for work, should an event get lost'),
+    pollMs: z.int().min(10).max(60_000).default(1_000).describe('Pause between two looks for work, in ms'),
   })
   .prefault({});
 
@@ -20,24 +15,7 @@ export default definePlugin({
   requires: [Identity, Storage, TxPool, Chain],
   config: Config,
   setup(context) {
-    const engine = new OneDecides(context, {
-      chain: context.use(Chain),
-      identity: context.use(Identity),
-      storage: context.use(Storage),
-      txpool: context.use(TxPool),
-    });
-    context.serve(Consensus, { status: () => engine.status(), evidence: async () => ({ entries: [] }) });
-    context.on(TxPool.events.accepted, () => engine.look());
-    let cancel = () => {};
-    return {
-      start: () => {
-        cancel = context.clock.every(context.config.pollMs, () => void engine.look());
-        void engine.look();
-      },
-      stop: () => {
-        cancel();
-        return engine.stop();
-      },
-    };
+    const roles = { chain: context.use(Chain), identity: context.use(Identity), storage: context.use(Storage) };
+    return serveConsensus(context, new OneDecides(context.identity, roles), context.config);
   },
 });

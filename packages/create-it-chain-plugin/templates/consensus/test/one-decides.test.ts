@@ -11,6 +11,7 @@ describe('the one who decides', () => {
     chain.commit = () => Promise.reject(failure('ERR_BUS_PROVIDER_LOST', 'crashed'));
     await cluster.start();
     await cluster.submit('first');
+    await settle(100);
     await cluster.stop(0);
     chain.commit = commit;
     await cluster.submit('second');

@@ -1,4 +1,4 @@
-import { Chain, definePlugin, z } from '@it-chain/contracts';
+import { Chain, definePlugin, followBlocks, z } from '@it-chain/contracts';
 import { join } from 'node:path';
 import { Journal } from './journal.js';
 
@@ -18,18 +18,6 @@ export default definePlugin({
   version: '1.0.0',
   requires: [Chain],
   config: Config,
-  setup(context) {
-    const chain = context.use(Chain);
-    let journal: Journal | undefined;
-    const follow = () => journal?.follow() ?? Promise.resolve();
-    // An event is a hint and may be lost: it only says that it is worth looking. The chain is the truth.
-    context.on(Chain.events.committed, follow);
-    return {
-      start: () => {
-        journal = new Journal(join(context.dataDir(), context.config.file), chain);
-        return follow();
-      },
-      stop: () => journal?.finished(),
-    };
-  },
+  // Every block from the first on, in order and without a gap, also after this node was away.
+  setup: (context) => followBlocks(context, () => new Journal(join(context.dataDir(), context.config.file))),
 });

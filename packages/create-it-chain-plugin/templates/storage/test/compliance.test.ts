@@ -1,9 +1,10 @@
 import { copyFileSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { OrderedStore } from '@it-chain/contracts';
 import { testPlugin, testStorage } from '@it-chain/testkit';
 import plugin from '../src/index.js';
-import { JournalStorage } from '../src/journal-storage.js';
+import { Journal } from '../src/journal.js';
 
 describe('my-plugin', () => {
   testPlugin(plugin);
@@ -13,9 +14,9 @@ describe('my-plugin as the storage role', () => {
   const create = async () => {
     const folder = mkdtempSync(join(tmpdir(), 'my-plugin-'));
     const [file, made] = [join(folder, 'journal'), join(folder, 'made')];
-    const stores: JournalStorage[] = [];
+    const stores: OrderedStore[] = [];
     const open = async (journal = file) => {
-      const store = await JournalStorage.open(journal, made, { sync: true });
+      const store = new OrderedStore(await Journal.open(journal, made), { maxQueuedBytes: 1_048_576 });
       stores.push(store);
       return store;
     };
