@@ -68,22 +68,25 @@ if (process.env['PUBLISH'] === '1') {
       for (const { name } of manifests) publish(join(root, 'packages', folderOf(name)));
     });
 
-    it('the command and a plugin of somebody else install into an empty folder', () => {
-      const plugin = join(folder.dir, 'it-chain-plugin-counter');
-      mkdirSync(plugin);
-      cpSync(join(root, 'test', 'fixtures', 'counter.mjs'), join(plugin, 'index.mjs'));
-      const manifest = {
-        name: 'it-chain-plugin-counter',
-        version: '1.0.0',
-        keywords: ['it-chain-plugin'],
-        exports: './index.mjs',
-        peerDependencies: { '@it-chain/contracts': '^1.0.0' },
-      };
-      writeFileSync(join(plugin, 'package.json'), JSON.stringify(manifest));
-      npm(['pack', '--pack-destination', folder.dir], plugin, registry.env);
-      mkdirSync(home);
-      writeFileSync(join(home, 'package.json'), JSON.stringify({ private: true }));
-      install('@it-chain/cli', join(folder.dir, 'it-chain-plugin-counter-1.0.0.tgz'));
+    it('somebody else makes a plugin with what is published, tests it, and publishes it', () => {
+      const tools = emptyPackage('tools');
+      // What `npm create it-chain-plugin` does; only this package is without a scope, and it needs no other.
+      npm(['install', 'create-it-chain-plugin', '--registry', registry.url], tools, registry.env);
+      const create = join(tools, 'node_modules', '.bin', 'create-it-chain-plugin');
+      const plugin = join(folder.dir, 'tally');
+      const made = spawnSync(create, ['@acme/tally', '--kind', 'application', '--dir', plugin, '--no-interactive'], {
+        cwd: tools,
+        encoding: 'utf8',
+      });
+      expect(made.status, made.stderr).to.equal(0);
+      npm(['install', '--no-audit', '--no-fund', '--loglevel=error'], plugin, registry.env);
+      expect(npm(['test'], plugin, registry.env)).to.match(/ passing/);
+      publish(plugin);
+    });
+
+    it('the command and that plugin install into an empty folder', () => {
+      emptyPackage('node');
+      install('@it-chain/cli', '@acme/tally');
       const contracts = npm(['ls', '@it-chain/contracts', '--all', '--parseable'], home, registry.env).trim();
       expect(new Set(contracts.split('\n').filter((path) => path.endsWith('contracts')))).to.have.length(1);
     });
@@ -113,12 +116,24 @@ if (process.env['PUBLISH'] === '1') {
       expect(run('kv', 'get', 'a'), 'what was committed before').to.include({ value: 'b' });
     });
 
-    it('the plugin of somebody else takes the place of ours by one line', async () => {
+    it('the plugin of somebody else takes the place of ours by one line, and does its work', async () => {
       await stop();
-      await start({ application: 'it-chain-plugin-counter', dataDir: './counter' });
-      expect(run('tx', 'send', 'anything', '--wait', '--timeout', '120000')).to.include({ status: 'committed' });
-      expect(pluginVersions()).to.include({ counter: '1.0.0' }).and.not.have.property('kv');
+      await start({ application: '@acme/tally', dataDir: './tally' });
+      for (const count of ['1', '2']) {
+        const sent = run('tx', 'send', 'blue', '--wait', '--timeout', '120000');
+        expect(sent).to.include({ status: 'committed' });
+        const { output } = sent['result'] as { readonly output: string };
+        expect(Buffer.from(output, 'hex').toString(), 'what the application answered').to.equal(count);
+      }
+      expect(pluginVersions()).to.include({ '@acme/tally': '1.0.0' }).and.not.have.property('kv');
     });
+
+    function emptyPackage(name: string): string {
+      const dir = join(folder.dir, name);
+      mkdirSync(dir);
+      writeFileSync(join(dir, 'package.json'), JSON.stringify({ private: true }));
+      return dir;
+    }
 
     function publish(dir: string): void {
       npm(['publish', '--registry', registry.url, '--provenance=false', '--loglevel=error'], dir, registry.env);
@@ -177,7 +192,7 @@ if (process.env['PUBLISH'] === '1') {
       await gone;
     }
 
-    const bin = (): string => join(home, 'node_modules', '@it-chain', 'cli', 'dist', 'bin.js');
+    const bin = (): string => join(home, 'node_modules', '.bin', 'it-chain');
 
     function run(...words: readonly string[]): Json {
       const args = [bin(), ...words, '--json', '--api', api];

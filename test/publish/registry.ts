@@ -10,7 +10,7 @@ const VERDACCIO = '6.8.0';
 /** A private npm registry on loopback. */
 export interface Registry {
   readonly url: string;
-  /** The environment in which npm sends the packages of our scope, and those named, there. */
+  /** The environment in which npm looks there for packages of our scope and of `@acme`, and sends those named there. */
   readonly env: NodeJS.ProcessEnv;
   stop(): Promise<void>;
 }
@@ -41,9 +41,10 @@ export async function startRegistry(dir: string): Promise<Registry> {
     },
   );
   await until('the registry to answer', async () => (await fetch(`${url}-/ping`)).ok, 20_000);
-  // The scope only: everything else comes from wherever npm gets it on this machine.
+  // Two scopes only: everything else comes from wherever npm gets it on this machine.
   const npmrc = join(dir, 'user.npmrc');
-  writeFileSync(npmrc, `@it-chain:registry=${url}\n//127.0.0.1:${port}/:_authToken=local-only\n`);
+  const scopes = ['@it-chain', '@acme'].map((scope) => `${scope}:registry=${url}\n`);
+  writeFileSync(npmrc, `${scopes.join('')}//127.0.0.1:${port}/:_authToken=local-only\n`);
   return {
     url,
     env: { ...process.env, NPM_CONFIG_USERCONFIG: npmrc },
