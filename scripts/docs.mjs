@@ -165,6 +165,18 @@ async function configPage() {
     '',
     'The top level (`node`, `bus`, `log`, `plugins`, `timeouts`) is shown with every option and its meaning in `config/it-chain.config.yaml`.',
     '',
+    '## The bus',
+    '',
+    '| `bus` | what carries the messages of the node | who can attach |',
+    '|---|---|---|',
+    '| nothing, or `listen: HOST:PORT` | the embedded AMQP server, on this machine only | other processes of this node (`--only`), any AMQP client |',
+    '| `url: amqp://...` | a broker such as RabbitMQ | the same, from any machine that reaches it |',
+    '| `memory: true` | nothing: the messages stay in the one process | nobody |',
+    '',
+    'With `memory` there is no server and nothing is listened on but peers and API. It carries the same messages with the same promises, and is bounded: 10,000',
+    'requests without an answer, 16 MiB a message, 100,000 events for a listener that does not keep up. `--only` and plugins in a process of their own are refused with it',
+    '(`ERR_CONFIG_BUS_IN_MEMORY`), since no other process can reach it. Durable subscriptions end with the process.',
+    '',
   ];
   for (const name of plugins) {
     const { default: plugin } = await load(`plugin-${name}`);

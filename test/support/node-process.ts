@@ -18,6 +18,8 @@ export interface NodeOptions {
   readonly dir: string;
   /** Broker instead of the embedded server. */
   readonly busUrl?: string | undefined;
+  /** Neither: the bus is in the memory of the process. */
+  readonly busInMemory?: boolean | undefined;
   /** Sections of plugins by short name: `{ txpool: { maxCount: 10 } }`. */
   readonly sections?: Readonly<Record<string, object>> | undefined;
   /** Instead of `@it-chain/plugin-kv`. */
@@ -224,6 +226,11 @@ const FAST: Readonly<Record<string, object>> = {
   consensus: { baseTimeoutMs: 1_000, promotion: { healthyMs: 200 } },
 };
 
+function busOf({ busUrl, busInMemory }: NodeOptions): object {
+  if (busInMemory === true) return { memory: true };
+  return busUrl === undefined ? { listen: '127.0.0.1:0' } : { url: busUrl };
+}
+
 function configOf(options: NodeOptions, dataDir: string, { hosts, ports }: NodePlace): object {
   // Beyond loopback the API has TLS or says that it has none: these namespaces hold nothing but the test.
   const open = hosts.api === '127.0.0.1' ? {} : { insecure: true };
@@ -242,7 +249,7 @@ function configOf(options: NodeOptions, dataDir: string, { hosts, ports }: NodeP
   });
   return {
     node: { name: options.name, dataDir },
-    bus: options.busUrl === undefined ? { listen: '127.0.0.1:0' } : { url: options.busUrl },
+    bus: busOf(options),
     log: { level: process.env['TEST_LOG_LEVEL'] ?? 'info' },
     plugins: [
       plugin('gateway', {

@@ -14,6 +14,8 @@ import { kvWorkload, type Workload } from './workload.js';
 /** What changes between the embedded server and a broker. */
 export interface ScenarioOptions {
   readonly busUrl?: () => string | undefined;
+  /** The bus in the memory of each node: nothing attaches to it. */
+  readonly busInMemory?: boolean;
   /** Runs between the second and the third scenario: with a broker, its restart. */
   readonly between?: () => Promise<void>;
   /** The application and what is sent to it. Default: the key-value application. */
@@ -48,6 +50,7 @@ export function scenarios(title: string, options: ScenarioOptions = {}): void {
       const common = {
         dir: folder.dir,
         busUrl: options.busUrl?.(),
+        busInMemory: options.busInMemory,
         swap: options.swap,
         application: work.application,
         sections: { p2p: { genesis: { growth: 'immediate' } }, ...options.sections },
@@ -84,6 +87,12 @@ export function scenarios(title: string, options: ScenarioOptions = {}): void {
 
       it('1.2 any AMQP client can attach and see the events of the node', async () => {
         const file = join(first.dataDir, 'bus.json');
+        if (options.busInMemory === true) {
+          // That is what this bus is without; the node says so, and leaves no address that could be tried.
+          expect(existsSync(file)).to.equal(false);
+          expect(first.lines.find((line) => line['ready'] === true)).to.include({ bus: 'in memory' });
+          return;
+        }
         const own = existsSync(file) ? (JSON.parse(readFileSync(file, 'utf8')) as Record<string, string>) : {};
         const url = new URL(options.busUrl?.() ?? `amqp://${own['address'] ?? ''}`);
         if (own['user'] !== undefined) url.username = own['user'];

@@ -1,6 +1,6 @@
 import { expect } from 'chai';
 import { scenarios } from '../support/scenarios.js';
-import { CONFIGURATIONS, swapOf, titleOf, workloadOf, type Configuration } from './configurations.js';
+import { CONFIGURATIONS, IN_MEMORY, swapOf, titleOf, workloadOf, type Configuration } from './configurations.js';
 
 // `npm run swap` starts RabbitMQ and PostgreSQL and names them; without them only what needs neither is run.
 const all = process.env['SWAP'] === 'all';
@@ -23,14 +23,24 @@ describe('the configurations of the swap tests', () => {
       }
     }
   });
+
+  it('are three more for the bus in memory, which meets every choice of every other part', () => {
+    for (const part of ['storage', 'consensus', 'application', 'txpool'] as const) {
+      const choices = (list: readonly Configuration[]) => [...new Set(list.map((one) => one[part]))].sort();
+      expect(choices(IN_MEMORY), part).to.deep.equal(choices(CONFIGURATIONS));
+      expect(IN_MEMORY.every(({ bus }) => bus === 'memory')).to.equal(true);
+    }
+  });
 });
 
-for (const configuration of CONFIGURATIONS.filter(({ quick }) => all || quick === true)) run(configuration);
+for (const configuration of [...CONFIGURATIONS, ...IN_MEMORY].filter(({ quick }) => all || quick === true))
+  run(configuration);
 
 function run(configuration: Configuration): void {
   const { storage, consensus, bus } = configuration;
   scenarios(`swapped: ${titleOf(configuration)}`, {
     busUrl: () => (bus === 'rabbitmq' ? process.env['RABBITMQ_URL'] : undefined),
+    busInMemory: bus === 'memory',
     workload: workloadOf(configuration),
     swap: swapOf(configuration),
     sections: {

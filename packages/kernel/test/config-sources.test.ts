@@ -120,6 +120,21 @@ describe('config sources', () => {
     });
   });
 
+  it('a bus in memory takes the place of any below it, and any takes its place', async () => {
+    write('bus: { listen: "127.0.0.1:5000" }\nplugins: [{ use: ./pool.mjs }]');
+    expect((await load({ env: { IT_CHAIN_BUS__MEMORY: 'true' } })).config.bus).to.deep.equal({ memory: true });
+    expect((await load({ env: { IT_CHAIN_BUS__MEMORY: 'false' } })).config.bus).to.deep.equal({
+      listen: '127.0.0.1:5000',
+    });
+    write('bus: { memory: true }\nplugins: [{ use: ./pool.mjs }]');
+    expect((await load({ env: { IT_CHAIN_BUS__URL: 'amqp://broker' } })).config.bus).to.deep.equal({
+      url: 'amqp://broker',
+    });
+    expect((await load({ env: { IT_CHAIN_BUS__MEMORY: 'false' } })).config.bus).to.deep.equal({
+      listen: '127.0.0.1:0',
+    });
+  });
+
   it('paths of the file are relative to the file, those of a flag to the current folder', async () => {
     write('node: { dataDir: ./d }\nplugins: [{ use: ./pool.mjs, with: { certFile: tls/cert.pem } }]');
     const loaded = await load();

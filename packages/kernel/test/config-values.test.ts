@@ -43,6 +43,7 @@ const KEYS: readonly Key[] = [
   { path: ['node', 'id'], takes: ['text'], outside: ['0OIl', 'x'] },
   { path: ['bus', 'listen'], takes: ['text'], outside: ['nonsense', ':7000', 'host:999999'] },
   { path: ['bus', 'url'], takes: ['text'], outside: ['http://broker', 'amqp:/x', ''] },
+  { path: ['bus', 'memory'], takes: ['boolean'], outside: [] },
   { path: ['log', 'level'], takes: ['text'], outside: ['loud', 'INFO'] },
   { path: ['log', 'levels', 'sample'], takes: ['text'], outside: ['loud'] },
   { path: ['log', 'pretty'], takes: ['boolean'], outside: [] },
@@ -208,6 +209,10 @@ describe('config values (F6)', () => {
   it('listen and url of one file exclude each other', async () => {
     const problems = await problemsOf({ ...base(), bus: { listen: '127.0.0.1:0', url: 'amqp://broker' } });
     expect(problemAt(problems, 'bus').message).to.contain('exclude each other');
+    for (const other of [{ listen: '127.0.0.1:0' }, { url: 'amqp://broker' }]) {
+      const both = await problemsOf({ ...base(), bus: { memory: true, ...other } });
+      expect(problemAt(both, 'bus').message).to.contain('memory excludes');
+    }
   });
 
   it('a level for a plugin that is not there is refused', async () => {

@@ -22,6 +22,13 @@ describe('plugins in other processes', () => {
   const write = (manifest: unknown, name = 'audit.json'): string => world.write(name, JSON.stringify(manifest));
   const config = (...uses: unknown[]) => ({ config: { plugins: uses.map((use) => ({ use })) } });
 
+  it('are refused together with a bus in memory, which they could never reach', async () => {
+    write(AUDIT);
+    const problems = await world.problems({ config: { plugins: [{ use: './audit.json' }], bus: { memory: true } } });
+    expect(problems.map(({ code, path }) => [code, path])).to.deep.equal([['ERR_CONFIG_BUS_IN_MEMORY', 'bus.memory']]);
+    expect(problems[0]?.message).to.include('audit');
+  });
+
   it('are known by their manifest: what they serve, call, hear and tell', async () => {
     write(AUDIT);
     const loaded = await loadConfig(world.options(config('./audit.json')), clock);

@@ -199,6 +199,17 @@ describe('plugin graph', () => {
       expect(world.has('data')).to.equal(false);
     });
 
+    it('refuses a bus in memory: no other process could reach it', async () => {
+      const config = { bus: { memory: true }, plugins: [{ use: a() }, { use: b() }] };
+      const problems = await world.problems({ config, only: ['alpha', 'identity'] });
+      expect(problems.map(({ code, source, path }) => [code, source, path])).to.deep.equal([
+        ['ERR_CONFIG_BUS_IN_MEMORY', '--only', 'bus.memory'],
+      ]);
+      const error = await world.refused({ bus: undefined, only: ['alpha', 'identity'], config });
+      expect(error).to.include({ code: 'ERR_CONFIG_BUS_IN_MEMORY' });
+      expect(world.has('data')).to.equal(false);
+    });
+
     it('does not import a plugin whose entry says that its role runs elsewhere', async () => {
       const config = { plugins: [{ use: './not-installed.mjs', role: 'alpha' }, { use: b() }] };
       expect(await world.problems({ config, only: ['beta', 'identity'] })).to.deep.equal([]);

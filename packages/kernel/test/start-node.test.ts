@@ -68,6 +68,15 @@ describe('startNode', () => {
     expect(node.bus.stats().state).to.equal('closed');
   });
 
+  it('has a bus in memory where the config says so, although no plugin brings one, and closes it', async () => {
+    const node = await world.start({ bus: undefined, config: { bus: { memory: true }, plugins: three() } });
+    expect(node.bus).to.be.an.instanceOf(MemoryBus);
+    expect(node.inspect().plugins.map(({ state }) => state)).to.deep.equal(['ready', 'ready', 'ready']);
+    await node.bus.waitForRole('store.v1', 10);
+    expect(await node.stop()).to.deep.equal([]);
+    expect(node.bus.stats().state).to.equal('closed');
+  });
+
   it('stops in reverse what had started when a later plugin fails, the failed one among it', async () => {
     const failing = definePlugin({
       ...makePlugin('last', { requires: [Pool] }),

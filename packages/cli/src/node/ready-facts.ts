@@ -67,6 +67,7 @@ function tlsOf(dataDir: string): boolean {
 function busAddress(node: RunningNode): string {
   const { listen, url } = node.config.bus;
   if (url !== undefined) return withoutPassword(url);
+  if (listen === undefined) return 'in memory';
   try {
     const read = JSON.parse(readFileSync(join(node.config.node.dataDir, 'bus.json'), 'utf8')) as Record<
       string,

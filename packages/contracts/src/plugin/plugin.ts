@@ -105,15 +105,17 @@ export interface NoticeMeta {
   readonly redelivered: boolean;
 }
 
-/** The `bus` section: embedded server at `listen`, or a broker at `url`. */
+/** The `bus` section: embedded server at `listen`, a broker at `url`, or no server at all: in the memory of the one process. */
 export type BusConfig =
   | {
       readonly listen: string;
       readonly url?: undefined;
+      readonly memory?: undefined;
       /** Plugins in other processes, each of which gets a user of its own. */
       readonly foreign?: readonly BusNeeds[] | undefined;
     }
-  | { readonly url: string; readonly listen?: undefined };
+  | { readonly url: string; readonly listen?: undefined; readonly memory?: undefined }
+  | { readonly memory: true; readonly listen?: undefined; readonly url?: undefined };
 
 /** What the kernel knows about this process. */
 export interface NodeInspection {

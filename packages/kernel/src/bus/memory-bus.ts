@@ -9,6 +9,7 @@ import {
   type IncomingRequest,
   type Log,
   type MessageMeta,
+  type Metrics,
   type Registration,
   type RequestOptions,
 } from '@it-chain/contracts';
@@ -25,6 +26,7 @@ export interface MemoryBusOptions {
   readonly broker?: MemoryBroker | undefined;
   readonly clock?: Clock | undefined;
   readonly log?: Log | undefined;
+  readonly metrics?: Metrics | undefined;
   /** The largest body, in bytes. Default 16 MiB, as on AMQP. */
   readonly maxMessageBytes?: number | undefined;
   /** Requests without an answer at once. Default 10,000. */
@@ -47,6 +49,7 @@ export class MemoryBus implements Bus {
   readonly broker: MemoryBroker;
   readonly #clock: Clock;
   readonly #log: Log;
+  readonly #metrics: Metrics | undefined;
   readonly #maxMessageBytes: number;
   readonly #maxPending: number;
   readonly #maxEvents: number;
@@ -63,6 +66,7 @@ export class MemoryBus implements Bus {
     this.broker = options.broker ?? new MemoryBroker({ schedule: options.schedule });
     this.#clock = options.clock ?? new SystemClock();
     this.#log = options.log ?? noLog;
+    this.#metrics = options.metrics;
     this.#maxMessageBytes = options.maxMessageBytes ?? 16 * 1024 * 1024;
     this.#maxPending = options.maxPending ?? 10_000;
     this.#maxEvents = options.maxEvents ?? 100_000;
@@ -159,6 +163,7 @@ export class MemoryBus implements Bus {
       if (durable === undefined) {
         const onDrop = (): void => {
           this.#log.warn('a subscriber does not keep up: its oldest event was dropped', { addresses });
+          this.#metrics?.counter('bus_events_dropped_total', 'Events dropped, since a listener did not keep up.').add();
         };
         return this.#listen(this.broker.subscribers, addresses, handler, this.#maxEvents, onDrop);
       }
@@ -171,7 +176,7 @@ export class MemoryBus implements Bus {
   cast(address: string, body: Uint8Array): void {
     if (this.#closing !== undefined) return;
     if (body.length > this.#maxMessageBytes) {
-      this.#dropped += 1;
+      this.#drop();
       return;
     }
     const meta = this.#metaOf({});
@@ -188,9 +193,7 @@ export class MemoryBus implements Bus {
     handler: (message: IncomingMessage) => void | Promise<void>,
     { maxQueued = 1_000 }: { readonly maxQueued?: number | undefined } = {},
   ): Promise<Registration> {
-    const onDrop = (): void => {
-      this.#dropped += 1;
-    };
+    const onDrop = (): void => this.#drop();
     return this.#register(() => this.#listen(this.broker.listeners, addresses, handler, maxQueued, onDrop));
   }
 
@@ -242,6 +245,11 @@ export class MemoryBus implements Bus {
       });
       this.#onClose.add(onClose);
     });
+  }
+
+  #drop(): void {
+    this.#dropped += 1;
+    this.#metrics?.counter('bus_transient_dropped_total', 'Transient messages dropped on this side.').add();
   }
 
   stats(): BusStats {

@@ -121,6 +121,31 @@ export function checkOnly(
     }));
 }
 
+/** A bus in memory is in one process: neither the others of a split node nor a plugin elsewhere could ever reach it. */
+export function checkBus(
+  only: readonly string[] | undefined,
+  { foreign }: Pick<LoadResult, 'foreign'>,
+  parsed: ParsedConfig | undefined,
+): readonly Problem[] {
+  if (parsed?.bus.memory !== true) return [];
+  const problem = { code: 'ERR_CONFIG_BUS_IN_MEMORY', path: 'bus.memory' } as const;
+  const hint = 'set bus.listen or bus.url instead';
+  const part: Problem = {
+    ...problem,
+    source: '--only',
+    message: 'a process with a part of a node needs a bus that the others can reach',
+    hint: `${hint}, or leave --only away`,
+  };
+  return [
+    ...(only === undefined ? [] : [part]),
+    ...foreign.map(({ name }): Problem => ({
+      ...problem,
+      message: `the plugin ${name} runs in a process of its own and needs a bus that it can reach`,
+      hint,
+    })),
+  ];
+}
+
 /** Levels are given by plugin; a name that is none would silently do nothing. */
 export function checkLevels(
   parsed: ParsedConfig | undefined,

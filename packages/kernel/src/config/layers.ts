@@ -119,12 +119,12 @@ export class Layers {
   }
 
   #set(values: readonly { section: Section; keys: readonly string[]; value: unknown; origin: Origin }[]): void {
-    // `listen` and `url` exclude each other: a higher layer that sets one takes the other back.
-    const bus = values.filter(({ section }) => section.name === 'bus').map(({ keys }) => keys[0]);
+    // The kinds of bus exclude each other: a higher layer that sets one takes the others back.
+    const bus = values.filter(({ section, value }) => section.name === 'bus' && value !== false);
     const section = this.data['bus'];
+    const [only] = bus.map(({ keys }) => keys[0]);
     if (bus.length === 1 && isTable(section)) {
-      if (bus[0] === 'url') delete section['listen'];
-      if (bus[0] === 'listen') delete section['url'];
+      for (const kind of ['listen', 'url', 'memory']) if (kind !== only) Reflect.deleteProperty(section, kind);
     }
     for (const { section: to, keys, value, origin } of values) {
       const path = [...to.path, ...keys];

@@ -1,9 +1,17 @@
 import { resolve } from 'node:path';
-import { Identity, roleAddress, type Clock } from '@it-chain/contracts';
+import { Identity, roleAddress, type BusConfig, type Clock } from '@it-chain/contracts';
 import { checkGraph, startOrder, unservedUses } from '../plugins/graph.js';
 import { loadPlugins, type PluginEntry } from '../plugins/load-plugins.js';
 import { looksLikePlugin } from '../plugins/manifest.js';
-import { applyPluginLayers, checkLevels, checkOnly, checkPluginSection, placed, sectionsOf } from './check-plugins.js';
+import {
+  applyPluginLayers,
+  checkBus,
+  checkLevels,
+  checkOnly,
+  checkPluginSection,
+  placed,
+  sectionsOf,
+} from './check-plugins.js';
 import { checkSize } from './check-size.js';
 import { checkSection, type Places } from './check-section.js';
 import type { ConfigOptions, ConfiguredPlugin, LoadedConfig, OpenConfig } from './config-options.js';
@@ -67,7 +75,11 @@ export async function loadConfigured(open: OpenConfig, clock: Clock): Promise<Lo
     if ('problems' in checked) problems.push(...checked.problems);
     else plugins.push({ ...plugin, config: checked.value });
   }
-  problems.push(...checkOnly(options.only, loaded), ...checkLevels(parsed, known, places));
+  problems.push(
+    ...checkOnly(options.only, loaded),
+    ...checkBus(options.only, loaded, parsed),
+    ...checkLevels(parsed, known, places),
+  );
   const remote = loaded.remote.map(({ role }) => role);
   const graph = { plugins: known, remote, kernel: KERNEL_ROLES };
   // With an entry that could not be loaded, "nobody provides" would be a second message about the same mistake.
@@ -135,12 +147,16 @@ export function loadOptions(open: OpenConfig): Parameters<typeof loadPlugins>[1]
 
 function finish(parsed: ParsedConfig, folder: string): NodeConfig {
   const { name, dataDir, id } = parsed.node;
-  const { listen, url } = parsed.bus;
   return {
     plugins: parsed.plugins,
     log: parsed.log,
     timeouts: parsed.timeouts,
     node: { name, dataDir: resolve(folder, dataDir ?? `data/${name}`), ...(id === undefined ? {} : { id }) },
-    bus: url === undefined ? { listen: listen ?? DEFAULT_LISTEN } : { url },
+    bus: busOf(parsed.bus),
   };
+}
+
+function busOf({ listen, url, memory }: ParsedConfig['bus']): BusConfig {
+  if (memory === true) return { memory };
+  return url === undefined ? { listen: listen ?? DEFAULT_LISTEN } : { url };
 }

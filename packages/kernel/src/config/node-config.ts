@@ -1,4 +1,4 @@
-import { z } from '@it-chain/contracts';
+import { z, type BusConfig } from '@it-chain/contracts';
 import { LOG_LEVELS } from '../log/logs.js';
 
 const LISTEN = /^(unix(:.{1,107})?|(\[[0-9a-fA-F:.]+\]|[A-Za-z0-9._-]+):\d{1,5})$/;
@@ -44,8 +44,18 @@ const busSection = z
       .regex(/^amqps?:\/\/[^\s]+$/, 'amqp://USER:PASSWORD@HOST:PORT/VHOST')
       .optional()
       .describe('A broker to use instead of the embedded server: amqp://USER:PASSWORD@HOST:PORT/VHOST'),
+    memory: z
+      .boolean()
+      .optional()
+      .describe(
+        'No server: the bus is in the memory of the one process. Not with --only, and nothing else can attach.',
+      ),
   })
   .refine(({ listen, url }) => listen === undefined || url === undefined, 'listen and url exclude each other')
+  .refine(
+    ({ listen, url, memory }) => memory !== true || (listen === undefined && url === undefined),
+    'memory excludes listen and url',
+  )
   .prefault({});
 
 const pluginEntry = z.strictObject({
@@ -102,8 +112,7 @@ export type ParsedConfig = z.output<typeof nodeConfigSchema>;
 /** The checked config of a node; every path in it is absolute. */
 export interface NodeConfig extends Omit<ParsedConfig, 'node' | 'bus' | '$schema'> {
   readonly node: { readonly name: string; readonly dataDir: string; readonly id?: string | undefined };
-  readonly bus:
-    { readonly listen: string; readonly url?: undefined } | { readonly url: string; readonly listen?: undefined };
+  readonly bus: BusConfig;
 }
 
 /** Where the embedded server listens when the config says nothing. */

@@ -1,5 +1,5 @@
 import { connectAmqpBus } from '@it-chain/bus-amqp';
-import { busNamespace, type Bus, type Cancel, type PluginContext } from '@it-chain/contracts';
+import { busNamespace, type Bus, type BusConfig, type Cancel, type PluginContext } from '@it-chain/contracts';
 import { startBroker } from './embedded-broker.js';
 
 /** How often health looks at the bus, in ms. */
@@ -11,11 +11,16 @@ export interface ProvidedBus {
   watch(): Cancel;
 }
 
-/** Gives the node its bus: on the embedded server (`bus.listen`), or on a broker (`bus.url`). Called in `setup`. */
+/**
+ * Gives the node its bus: on the embedded server (`bus.listen`), or on a broker (`bus.url`). With `bus.memory` the kernel
+ * has one, and nothing is listened on. Called in `setup`.
+ */
 export function provideBus(context: PluginContext): ProvidedBus {
   let bus: Bus | undefined;
+  const { busConfig } = context;
+  if (busConfig.memory === true) return { watch: () => () => undefined };
   context.provideBus(async () => {
-    bus = await openBus(context);
+    bus = await openBus(context, busConfig);
     return bus;
   });
   return {
@@ -31,8 +36,8 @@ export function provideBus(context: PluginContext): ProvidedBus {
   };
 }
 
-async function openBus(context: PluginContext): Promise<Bus> {
-  const { busConfig, clock, identity, log, metrics } = context;
+async function openBus(context: PluginContext, busConfig: Exclude<BusConfig, { readonly memory: true }>): Promise<Bus> {
+  const { clock, identity, log, metrics } = context;
   const namespace = busNamespace(identity.nodeId);
   const common = { namespace, name: context.node.name, clock, log, metrics };
   if (busConfig.url !== undefined) return connectAmqpBus({ ...common, url: busConfig.url });

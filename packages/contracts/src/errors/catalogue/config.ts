@@ -27,4 +27,8 @@ export const configErrors = {
     when: 'Values of the config file, the environment or the command line do not fit the schema; every one of them is listed.',
     fix: 'Correct each path that the message lists; `it-chain config schema` prints what is allowed.',
   },
+  ERR_CONFIG_BUS_IN_MEMORY: {
+    when: 'A process is to run a part of a node (--only), or a plugin runs in a process of its own, and the config has bus.memory: no other process can reach that bus.',
+    fix: 'Run the whole node in one process, without plugins elsewhere, or take bus.listen or bus.url instead.',
+  },
 } satisfies Record<string, ErrorEntry>;

@@ -11,6 +11,7 @@ import {
 } from '@it-chain/contracts';
 import type { ConfiguredPlugin, LoadedConfig } from '../../config/config-options.js';
 import { createPluginContext, type BoundPlugin } from '../../context/plugin-context.js';
+import { MemoryBus } from '../../bus/memory-bus.js';
 import type { HealthBoard } from '../../health/health-board.js';
 import type { Logs } from '../../log/logs.js';
 import type { Failpoints } from '../../services/failpoints.js';
@@ -83,7 +84,7 @@ export class BusStage implements Stage {
       identity: this.staged.identity,
       bus: () => this.#requireBus(plugin.name),
       node: { dataDir: node.dataDir, name: node.name, solo, version },
-      busConfig: bus.url === undefined ? { ...bus, foreign: this.loaded.foreign } : bus,
+      busConfig: bus.listen === undefined ? bus : { ...bus, foreign: this.loaded.foreign },
       pluginDataDir: join(node.dataDir, 'plugins', plugin.name.replace(/[^\w.-]/g, '-')),
       inspect: () => this.record.inspect(),
       fatal: (kind, error) => {
@@ -115,6 +116,11 @@ export class BusStage implements Stage {
     }
     if (given !== undefined) return this.#noted(Promise.resolve(given));
     const { startMs } = this.loaded.config.timeouts;
+    if (this.loaded.config.bus.memory === true) {
+      return this.#noted(
+        Promise.resolve(new MemoryBus({ clock: this.clock, log: this.logs.of('bus'), metrics: this.metrics })),
+      );
+    }
     if (provider !== undefined) {
       // The filter above chose a life whose plugin gave this function.
       const open = provider.binding.openBus ?? (() => Promise.reject(new Error('no bus was provided')));
@@ -124,7 +130,7 @@ export class BusStage implements Stage {
     const { url } = this.loaded.config.bus;
     if (url === undefined || connectBus === undefined) {
       throw failure('ERR_NODE_NO_BUS', 'no plugin of this process brings a bus, and the config has no bus.url', {
-        hint: 'add the gateway to the list of plugins (or to --only), or set bus.url to a broker',
+        hint: 'add the gateway to the list of plugins (or to --only), or set bus.url to a broker, or bus.memory',
       });
     }
     const namespace = busNamespace(this.staged.identity.nodeId);
