@@ -1,4 +1,3 @@
-#!/usr/bin/env node
 import { main } from './main.js';
 import { processIo } from './terminal/io.js';
 import { reportError } from './terminal/report-error.js';

@@ -1,9 +1,12 @@
 import { expect } from 'chai';
-import { existsSync, mkdtempSync, readFileSync, readdirSync, rmSync, writeFileSync } from 'node:fs';
+import { cpSync, existsSync, mkdtempSync, readFileSync, readdirSync, rmSync, writeFileSync } from 'node:fs';
+import { spawnSync } from 'node:child_process';
 import { tmpdir } from 'node:os';
-import { join } from 'node:path';
+import { dirname, join } from 'node:path';
+import { fileURLToPath } from 'node:url';
 import { KINDS, main } from 'create-it-chain-plugin';
 
+const home = dirname(dirname(fileURLToPath(import.meta.url)));
 /** No line of a plugin that is made may be a puzzle, so there are few: what every plugin of a role needs is in contracts. */
 const MAX_LINES = 60;
 const isCode = (line: string): boolean => !/^\s*(?:$|\/\/|\/\*|\*)/.test(line);
@@ -103,6 +106,21 @@ describe('npm create it-chain-plugin', () => {
       expect(err).to.include(told).and.to.include('try:');
     }
     expect(readdirSync(folder)).to.deep.equal(['here']);
+  });
+
+  it('is a command of a clone before it is built, which then says what to do', () => {
+    const manifest = JSON.parse(readFileSync(join(home, 'package.json'), 'utf8')) as { bin: Record<string, string> };
+    for (const [name, path] of Object.entries(manifest.bin)) {
+      // As npm packs it, but for what the compiler makes.
+      const clone = join(folder, 'clone');
+      cpSync(join(home, path), join(clone, path));
+      const args = ['--input-type=module', '-e', `await import(${JSON.stringify(join(clone, path))})`];
+      const { status, stderr } = spawnSync(process.execPath, args, { encoding: 'utf8' });
+      expect(status).to.equal(1);
+      expect(stderr, name).to.include('not built yet').and.to.not.include(' at ');
+      const built = spawnSync(join(home, path), ['--version'], { encoding: 'utf8' });
+      expect(built.stdout, built.stderr).to.match(/^\d+\.\d+\.\d+\n$/);
+    }
   });
 
   it('lists its kinds, and says its version', async () => {

@@ -1,15 +1,15 @@
 // Runs every command of docs/plugins/tutorial.md, one after the other, in the folders that it says.
 import { expect } from 'chai';
-import { chmodSync, cpSync, existsSync, mkdirSync, mkdtempSync, readFileSync, rmSync, symlinkSync } from 'node:fs';
+import { cpSync, existsSync, mkdirSync, mkdtempSync, readFileSync, rmSync, symlinkSync } from 'node:fs';
 import { tmpdir } from 'node:os';
-import { delimiter, dirname, join } from 'node:path';
+import { dirname, join } from 'node:path';
 import { spawn, spawnSync, type ChildProcess } from 'node:child_process';
 import { fileURLToPath } from 'node:url';
 import { main } from 'create-it-chain-plugin';
 import { limitMs } from './workbench.js';
 
 const root = join(dirname(fileURLToPath(import.meta.url)), '..', '..', '..');
-const itChain = join(root, 'packages', 'cli', 'dist', 'bin.js');
+const itChain = join(root, 'packages', 'cli', 'bin', 'it-chain.js');
 const PORT = 7892;
 
 /** The commands of the blocks marked `sh`, in order. */
@@ -24,10 +24,8 @@ describe('the tutorial', function () {
   let here = folder;
   let dev: ChildProcess | undefined;
 
-  const commandsDir = join(folder, 'bin');
   const env = {
     ...process.env,
-    PATH: `${commandsDir}${delimiter}${process.env['PATH'] ?? ''}`,
     IT_CHAIN_GATEWAY__API__LISTEN: `127.0.0.1:${PORT}`,
     IT_CHAIN_API: `127.0.0.1:${PORT}`,
     NO_COLOR: '1',
@@ -60,12 +58,8 @@ describe('the tutorial', function () {
     [
       /^npm install$/,
       async () => {
-        // The workspace is what npm would install; npm also makes commands executable, which the compiler does not.
+        // The workspace is what npm would install, the command `it-chain` among it.
         symlinkSync(join(root, 'node_modules'), join(here, 'node_modules'), 'dir');
-        // Where the workspace was installed before it was built, npm found no command to link.
-        chmodSync(itChain, 0o755);
-        mkdirSync(commandsDir, { recursive: true });
-        symlinkSync(itChain, join(commandsDir, 'it-chain'));
       },
     ],
     [
