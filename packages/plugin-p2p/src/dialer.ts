@@ -14,6 +14,8 @@ import type { PeerTable } from './peer-table.js';
 export interface DialerOptions extends DialPauseOptions {
   /** Addresses of the config, `[NODEID@]HOST:PORT`. */
   readonly dial: readonly string[];
+  /** Longest pause between two dials of a validator or learner, in ms. */
+  readonly maxMemberPauseMs: number;
   readonly refusedPauseMs: number;
   readonly maxConnections: number;
 }
@@ -35,6 +37,8 @@ interface Target {
   /** Monotonic time from which it may be dialled. */
   next: number;
   busy: boolean;
+  /** It belongs elsewhere: that others can be reached again says nothing of it. */
+  refused: boolean;
   /** Whom a configured address turned out to be. */
   nodeId: string | undefined;
 }
@@ -77,7 +81,7 @@ export class Dialer {
   disconnected(nodeId: string): void {
     for (const target of this.#targets.values()) {
       if (target.nodeId !== nodeId) continue;
-      target.next = Math.max(target.next, this.#now() + this.#pause(0));
+      target.next = Math.max(target.next, this.#now() + this.#pause(target, 0));
     }
   }
 
@@ -91,9 +95,19 @@ export class Dialer {
     }
   }
 
-  /** A session is open: the peer counts as wanted again. */
+  /**
+   * A session is open: the peer counts as wanted again. One that could not be reached before shows that a way is there
+   * again, so nobody waits out the long pause that grew while it was not.
+   */
   connected(nodeId: string): void {
     this.#left.delete(nodeId);
+    const targets = [...this.#targets.values()];
+    const back = targets.filter((target) => target.nodeId === nodeId && target.failures > 0);
+    for (const target of back) target.failures = 0;
+    if (back.length === 0) return;
+    for (const target of targets) {
+      if (!target.refused) target.next = Math.min(target.next, this.#now() + this.#pause(target, 1));
+    }
   }
 
   /** A peer of another network: it is left alone for long. */
@@ -101,7 +115,9 @@ export class Dialer {
     const next = this.#now() + this.#options.refusedPauseMs;
     const row = this.#dependencies.table.get(nodeId);
     if (row !== undefined && row.address !== '') this.#target(row.address).nodeId = nodeId;
-    for (const target of this.#targets.values()) if (target.nodeId === nodeId) target.next = next;
+    for (const target of this.#targets.values()) {
+      if (target.nodeId === nodeId) Object.assign(target, { next, refused: true });
+    }
   }
 
   #tick(): void {
@@ -114,13 +130,14 @@ export class Dialer {
     }
     const rows = table.all();
     let connected = rows.filter(({ session }) => session !== undefined).length;
-    // Members first: strangers only where there is room left.
+    // Members first: strangers only where there is room left. Among equals who has waited longest: there are more dead
+    // peers than dials at once, and each has its turn.
     const missing = rows
       .filter(({ session, address, nodeId }) => session === undefined && address !== '' && !this.#left.has(nodeId))
-      .sort((a, b) => rank(b.role) - rank(a.role));
-    for (const { nodeId, address } of missing) {
+      .map(({ nodeId, address, role }) => ({ nodeId, address, role, target: this.#target(address) }))
+      .sort((a, b) => rank(b.role) - rank(a.role) || a.target.next - b.target.next);
+    for (const { nodeId, address, target } of missing) {
       if (connected >= this.#options.maxConnections) break;
-      const target = this.#target(address);
       target.nodeId = nodeId;
       if (this.#try(`${nodeId}@${address}`, target)) connected += 1;
     }
@@ -146,19 +163,18 @@ export class Dialer {
     try {
       const session = await transport.dial({ address });
       target.nodeId = session.nodeId;
-      target.failures = 0;
-      target.next = this.#now() + this.#pause(0);
+      target.refused = false;
+      this.connected(session.nodeId);
+      target.next = this.#now() + this.#pause(target, 0);
       await connected(session);
     } catch (error) {
       target.failures += 1;
-      target.next = this.#now() + this.#pause(target.failures);
-      if (
+      target.refused =
         hasCode(error, 'ERR_PEER_SELF') ||
         hasCode(error, 'ERR_DIFFERENT_NETWORK') ||
-        hasCode(error, 'ERR_NETWORK_PINNED')
-      ) {
-        target.next = this.#now() + this.#options.refusedPauseMs;
-      }
+        hasCode(error, 'ERR_NETWORK_PINNED');
+      target.next =
+        this.#now() + (target.refused ? this.#options.refusedPauseMs : this.#pause(target, target.failures));
       const facts = { address, failures: target.failures, reason: messageOf(error) };
       if (configured && (target.failures === 1 || target.failures % 20 === 0))
         log.warn('a peer cannot be dialled', facts);
@@ -174,7 +190,7 @@ export class Dialer {
     const place = placeOf(address);
     let target = this.#targets.get(place);
     if (target === undefined) {
-      target = { failures: 0, next: 0, busy: false, nodeId: undefined };
+      target = { failures: 0, next: 0, busy: false, refused: false, nodeId: undefined };
       this.#targets.set(place, target);
     }
     return target;
@@ -184,8 +200,12 @@ export class Dialer {
     for (const place of this.#targets.keys()) if (!wanted.has(place)) this.#targets.delete(place);
   }
 
-  #pause(failures: number): number {
-    return dialPause(failures, this.#dependencies.random(), this.#options);
+  /** A member is dialled again soon: consensus waits for it, and members are few. */
+  #pause({ nodeId }: Target, failures: number): number {
+    const { minPauseMs, maxPauseMs, maxMemberPauseMs } = this.#options;
+    const role = nodeId === undefined ? undefined : this.#dependencies.table.get(nodeId)?.role;
+    const limit = rank(role ?? '') > 0 ? Math.min(maxMemberPauseMs, maxPauseMs) : maxPauseMs;
+    return dialPause(failures, this.#dependencies.random(), { minPauseMs, maxPauseMs: limit });
   }
 
   #now(): number {

@@ -68,6 +68,7 @@ export const P2pConfig = z
     settleMs: ms(1_000, 'How long a founder waits for a conflicting hello before the network counts'),
     minPauseMs: ms(1_000, 'Shortest pause between two dials of one peer'),
     maxPauseMs: ms(30_000, 'Longest pause between two dials of one peer'),
+    maxMemberPauseMs: ms(5_000, 'The same for validators and learners; maxPauseMs holds where it is shorter'),
     refusedPauseMs: ms(300_000, 'Pause after a peer of another network was refused'),
     reconcileMs: ms(
       2_000,

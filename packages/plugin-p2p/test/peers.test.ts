@@ -99,6 +99,64 @@ describe('the peer table', () => {
     expect(await connectedNames(node)).to.deep.equal(['peer']);
   });
 
+  const dialsOf = (to: string, since: number) =>
+    net.dials.filter((dial) => dial.from === 'node' && dial.to === `${to}:7000` && dial.at > since);
+
+  /** A node that has the records of these others, and a peer that told them; nobody answers at their addresses. */
+  async function among(names: readonly string[]): Promise<Node> {
+    const { node, network } = await founded(net, 'node');
+    const teller = await net.node('teller', { config: { dial: ['node:7000'] } });
+    await net.pass(2_000);
+    await node.context.tell(Transport.events.received, {
+      from: teller.id,
+      publicKey: teller.context.identity.publicKey,
+      kind: PEER_KINDS.record,
+      body: NodeRecordBatch.encode({ records: names.map((name) => recordOf(name, 1, network)) }),
+    });
+    return node;
+  }
+
+  it('dials a validator again within maxMemberPauseMs, however long it was away, and a stranger later', async () => {
+    const node = await among(['member', 'stranger']);
+    node.roles.set(toHex(keysOf('member').publicKey), 'validator');
+    await net.pass(80_000);
+    const from = net.clock.now();
+    await net.pass(40_000);
+    expect(dialsOf('member', from).length).to.be.within(7, 17);
+    expect(dialsOf('stranger', from).length).to.be.within(1, 3);
+  });
+
+  it('dials everybody soon once one that could not be reached is connected again, but not who was refused', async () => {
+    const node = await among(['other', 'elsewhere']);
+    const back = await net.node('back', { config: { dial: ['node:7000'] } });
+    const elsewhere = await founded(net, 'elsewhere');
+    await elsewhere.node.commitBlock(3);
+    await node.commitBlock(3);
+    await net.pass(2_000);
+    await back.stop();
+    await net.pass(50_000);
+    const refusals = dialsOf('elsewhere', 0).length;
+    const from = net.clock.now();
+    net.connect(await net.node('back', { storage: back.storage }), node);
+    await net.pass(2_500);
+    expect(dialsOf('other', from)).to.have.length(1);
+    expect(dialsOf('elsewhere', from)).to.deep.equal([]);
+    expect(refusals).to.equal(1);
+  });
+
+  it('gives every dead member its turn where there are more than dials at once', async () => {
+    const names = Array.from({ length: 24 }, (_, index) => `m${index}`);
+    const node = await among(names);
+    for (const name of names) {
+      node.roles.set(toHex(keysOf(name).publicKey), 'validator');
+      net.silent.set(`${name}:7000`, 5_000);
+    }
+    await net.pass(30_000);
+    const from = net.clock.now();
+    await net.pass(40_000);
+    expect(names.filter((name) => dialsOf(name, from).length === 0)).to.deep.equal([]);
+  });
+
   it(titleOf('P2'), async () => {
     const { node, network } = await founded(net, 'node');
     const peer = await net.node('peer', { config: { dial: ['node:7000'] } });

@@ -42,6 +42,8 @@ export class PeerNet {
   readonly links = new Set<PeerNetLink>();
   /** Addresses that do not answer. */
   readonly down = new Set<string>();
+  /** Addresses at which a dial waits for so many ms before it fails. */
+  readonly silent = new Map<string, number>();
   /** Every dial: who and where. */
   readonly dials: { readonly from: string; readonly to: string; readonly at: number }[] = [];
   /** Codes with which sessions were ended. */
@@ -322,6 +324,11 @@ export class PeerNetNode {
     const net = this.#net;
     net.dials.push({ from: this.name, to: place, at: net.clock.now() });
     const to = net.nodes.get(place);
+    const silence = net.silent.get(place);
+    if (silence !== undefined) {
+      const late = () => Promise.reject(failure('ERR_PEER_UNREACHABLE', `${place} is silent`));
+      return net.clock.sleep(silence).then(late);
+    }
     if (to === undefined || net.down.has(place)) {
       return Promise.reject(failure('ERR_PEER_UNREACHABLE', `${place} is down`));
     }
