@@ -9,5 +9,7 @@ const main = join(root, 'test', 'dist', 'faults', 'main.js');
 const { status } = spawnSync(process.execPath, ['--enable-source-maps', main, ...process.argv.slice(2)], {
   cwd: root,
   stdio: 'inherit',
+  // Where Debian keeps the tools of the network.
+  env: { ...process.env, PATH: `${process.env.PATH}:/usr/sbin:/sbin` },
 });
 process.exit(status ?? 1);

@@ -7,5 +7,7 @@ import { root, setup } from './setup.mjs';
 setup('all');
 const main = join(root, 'test', 'dist', 'faults', 'soak.js');
 const args = ['--enable-source-maps', main, ...process.argv.slice(2)];
-const { status } = spawnSync(process.execPath, args, { cwd: root, stdio: 'inherit' });
+// Where Debian keeps the tools of the network.
+const env = { ...process.env, PATH: `${process.env.PATH}:/usr/sbin:/sbin` };
+const { status } = spawnSync(process.execPath, args, { cwd: root, stdio: 'inherit', env });
 process.exit(status ?? 1);

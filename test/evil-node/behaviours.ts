@@ -1,7 +1,8 @@
 import type { KeyPair, Session } from '@it-chain/contracts';
 import type { ConsensusMessage } from '@it-chain/plugin-consensus';
 import { badBlocks, equivocatingLeader, lateLeader } from './leaders.js';
-import { badCertificates, badVotes, doubleVotes, replays } from './votes.js';
+import { replays } from './replays.js';
+import { badCertificates, badVotes, doubleVotes } from './votes.js';
 import { floods, malformedFrames, slowConnections } from './strangers.js';
 
 /** Something to be said instead of what the machine wanted. */

@@ -88,6 +88,9 @@ export function badBlocks({ keys, now, did }: EvilHands): Behaviour {
   };
 }
 
+/** Nine tenths of the round timeout of the network that the liar is in. */
+const LATE_MS = 1_800;
+
 /** B7: as leader says nothing, says it late, or says it to one peer only; in turn by height. */
 export function lateLeader({ did }: EvilHands): Behaviour {
   const counted = new Set<number>();
@@ -99,7 +102,7 @@ export function lateLeader({ did }: EvilHands): Behaviour {
       counted.add(height);
       const way = counted.size % 3;
       if (way === 0) return [];
-      return way === 1 ? [{ to: peers, content, afterMs: 900 }] : [{ to: peers.slice(0, 1), content }];
+      return way === 1 ? [{ to: peers, content, afterMs: LATE_MS }] : [{ to: peers.slice(0, 1), content }];
     },
   };
 }

@@ -6,7 +6,7 @@ import { malformedStreams, pathOf } from './http2-streams.js';
 const MAX_SOCKETS = 500;
 
 /** Addresses at which the peers of this node are dialled. */
-async function addresses({ sessions }: EvilHands): Promise<{ host: string; port: number }[]> {
+export async function addresses({ sessions }: EvilHands): Promise<{ host: string; port: number }[]> {
   const open = await sessions();
   return open.flatMap(({ hello }) =>
     hello.addresses.slice(0, 1).map((address) => {

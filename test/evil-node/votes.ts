@@ -7,11 +7,9 @@ import {
   type Block,
   type Seal,
 } from '@it-chain/contracts';
-import { decodeMessage, encodeMessage, type ConsensusMessage, type SignedVote } from '@it-chain/plugin-consensus';
+import { decodeMessage, type ConsensusMessage, type SignedVote } from '@it-chain/plugin-consensus';
 import type { Behaviour, EvilHands, Saying } from './behaviours.js';
 import { forgeVote, withHeader } from './forge.js';
-
-const MAX_KEPT = 500;
 
 type BareVote = Extract<ConsensusMessage, { kind: 'prepare' | 'commit' }>;
 
@@ -53,32 +51,6 @@ export function badVotes({ keys, did }: EvilHands): Behaviour {
       const lies = votes.map((lie): Saying => ({ to: peers, content: { kind, vote: lie } }));
       const foreign = { kind, vote: forgeVote(keys(), elsewhere, vote) };
       return [...plain, ...lies, { to: peers, content: foreign, network: elsewhere }];
-    },
-  };
-}
-
-/** B4: says again, at random, what it or others said earlier. */
-export function replays({ did, send, sessions, random }: EvilHands): Behaviour {
-  const kept: Uint8Array[] = [];
-  const keep = (body: Uint8Array): void => {
-    if (kept.length < MAX_KEPT) kept.push(body);
-    else kept[Math.floor(((random(1)[0] ?? 0) / 256) * MAX_KEPT)] = body;
-  };
-  return {
-    hear: (body) => keep(Uint8Array.from(body)),
-    speak(content, { network, peers }) {
-      keep(encodeMessage(content, network, 0));
-      return [{ to: peers, content }];
-    },
-    async tick() {
-      const peers = (await sessions()).map(({ nodeId }) => nodeId);
-      for (let count = 0; count < 5 && kept.length > 0; count += 1) {
-        const at = Buffer.from(random(2)).readUInt16BE(0) % kept.length;
-        const old = kept[at];
-        if (old === undefined) continue;
-        did();
-        await send(peers, old);
-      }
     },
   };
 }

@@ -5,9 +5,11 @@ import { allValidators, scratch } from '../support/network.js';
 import { NodeProcess, type NodeOptions } from '../support/node-process.js';
 import { timeFactor, until } from '../support/until.js';
 import { ChainAudit } from './chain-audit.js';
+import { Disk } from './disk.js';
+import { EventLoopWatch } from './event-loop-watch.js';
 import { Ledger, type LedgerCounts } from './ledger.js';
 import { Load } from './load.js';
-import { NetLab, type LinkQuality } from './net-lab.js';
+import { NetLab, folderOf, type LinkQuality } from './net-lab.js';
 import { openFiles, residentMb } from '../support/processes.js';
 import { Watch } from './watch.js';
 
@@ -21,8 +23,10 @@ export interface ArenaOptions {
   readonly nodes: number;
   /** Transactions a second that are offered. */
   readonly rate: number;
-  /** The process whose namespaces these are. */
-  readonly owner: number;
+  /** Whose namespaces and files these are. */
+  readonly owner: string;
+  /** Each node has a disk of its own, whose power can be cut. */
+  readonly disks?: boolean | undefined;
   /** Starts the broker that all nodes use, once there is a network to reach it by. */
   readonly busUrl?: (() => Promise<string>) | undefined;
   readonly quality?: LinkQuality | undefined;
@@ -41,6 +45,8 @@ export interface Verdict {
   /** Time until a new transaction was committed everywhere after the last fault was lifted, in ms. */
   readonly recoveryMs: number;
   readonly maxRssMb: number;
+  /** 99th percentile of the delay of the event loops outside faults, in ms; undefined while there are too few samples. */
+  readonly eventLoopP99Ms: number | undefined;
   readonly height: number;
 }
 
@@ -55,7 +61,9 @@ export class Arena {
   readonly evil = new Set<string>();
   readonly #spares: NodeProcess[] = [];
   readonly #options: ArenaOptions;
-  readonly #folder = scratch();
+  readonly #folder: { readonly dir: string; remove(): void };
+  readonly #disks: Disk[] = [];
+  readonly #delay = new EventLoopWatch();
   readonly #files = new Map<NodeProcess, number>();
   /** One per node, alive over its restarts. */
   #clients: Client[] = [];
@@ -68,6 +76,7 @@ export class Arena {
 
   private constructor(options: ArenaOptions) {
     this.#options = options;
+    this.#folder = scratch(`${folderOf(options.owner)}-`);
     this.lab = new NetLab({
       count: options.nodes + (options.spare ?? 0),
       owner: options.owner,
@@ -112,11 +121,12 @@ export class Arena {
 
   /** Starts the nodes of all hosts side by side; then all but the first join the first, one after the other. */
   async #start(): Promise<void> {
-    const { genesis, nodes } = this.#options;
+    const { genesis, nodes, disks } = this.#options;
     for (let host = 1; host <= nodes; host += 1) {
       // Beyond loopback a founder asks for votes by default; here whoever has a link is meant to join.
       const p2p = { genesis: { admission: 'open', growth: 'skip-two', ...genesis } };
       const extra = this.#options.node?.(host);
+      if (disks === true) this.#disks.push(new Disk(this.#folder.dir, `n${host}`));
       const node = await NodeProcess.create({
         name: `n${host}`,
         dir: this.#folder.dir,
@@ -141,6 +151,10 @@ export class Arena {
   get load(): Load {
     return given(this.#load);
   }
+  /** The disk of a node (from 0). */
+  disk(index: number): Disk {
+    return given(this.#disks[index]);
+  }
   /** A client of a node (from 0) that lives over restarts. */
   client(index: number): Client {
     return given(this.#clients[index]);
@@ -163,9 +177,10 @@ export class Arena {
   }
 
   /** I9. Waits until enough was acknowledged over `ms`; gives the rate. */
-  warmUp(ms: number): Promise<number> {
+  async warmUp(ms: number): Promise<number> {
     this.load.start();
-    return until(
+    this.#delay.start(this);
+    const acknowledged = await until(
       `at least ${MIN_RATE} acknowledged transactions a second over ${ms} ms`,
       () => {
         const rate = this.ledger.rate(ms);
@@ -173,6 +188,8 @@ export class Arena {
       },
       30_000,
     );
+    this.#delay.stop();
+    return acknowledged;
   }
 
   /** Checks I1 to I9 after the last fault is lifted; the load goes on with the next scenario. @throws what does not hold */
@@ -192,7 +209,9 @@ export class Arena {
     for (const node of this.nodes) breaches.push(...logBreaches(node));
     await this.#bounded();
     if (breaches.length > 0) throw new Error(breaches.slice(0, 20).join('\n'));
-    return { counts, recoveryMs, maxRssMb: Math.round(this.#maxRssMb), height: this.audit.height };
+    const { p99 } = this.#delay;
+    const eventLoopP99Ms = p99 === undefined ? undefined : Math.round(p99 * 10) / 10;
+    return { counts, recoveryMs, maxRssMb: Math.round(this.#maxRssMb), eventLoopP99Ms, height: this.audit.height };
   }
 
   /** The end of every node's log. */
@@ -205,8 +224,10 @@ export class Arena {
     await this.#load?.stop();
     await this.#watch?.close();
     for (const client of this.#clients) client.close();
+    this.#delay.stop();
     await Promise.all([...this.nodes, ...this.liars, ...this.#spares].map((node) => node.stop('SIGKILL')));
     this.lab.remove();
+    for (const disk of this.#disks) disk.remove();
     this.#folder.remove();
   }
 

@@ -50,6 +50,29 @@ const killAll: Scenario = {
   },
 };
 
+const powerCut: Scenario = {
+  id: 'CR8',
+  title: 'the power fails, of all nodes at once or of one: only what has reached their disks is left',
+  arena: four,
+  needs: ['disk'],
+  counts: { ci: 1, 'tier 1': 1, 'tier 2': 20 },
+  async run(arena, { random, repetition }) {
+    const victims = repetition % 2 === 0 ? [0, 1, 2, 3] : [pick([0, 1, 2, 3], random)];
+    await pause(random() * 1_000);
+    // Nobody is told anything any more from here on; then what is on the devices is taken.
+    for (const index of victims) arena.nodes[index]?.signal('SIGSTOP');
+    for (const index of victims) arena.disk(index).cut();
+    await Promise.all(victims.map((index) => arena.nodes[index]?.kill()));
+    for (const index of victims) arena.disk(index).restore();
+    const { height } = arena.watch;
+    const start = performance.now();
+    await Promise.all(victims.map((index) => restart(arena, index)));
+    const readyMs = Math.round(performance.now() - start);
+    const resumedMs = await nextBlock(arena, height + 1, 20_000);
+    return { facts: { nodes: victims.length, readyMs, resumedMs } };
+  },
+};
+
 const frozen: Scenario = {
   id: 'CR7',
   title: 'a node is stopped for a while and goes on: what it then answers is not passed off as fresh',
@@ -118,6 +141,7 @@ const clocks: Scenario = {
   id: 'CR15',
   title: 'the wall clock jumps or drifts, on one node and on all',
   arena: four,
+  needs: ['clock'],
   counts: { ci: 0, 'tier 1': 4, 'tier 2': 28 },
   async run(arena, { faultMs, repetition, random }) {
     const everybody = repetition % 2 === 1;
@@ -166,4 +190,4 @@ function setClock(arena: Arena, index: number, offset: string): void {
 }
 
 /** Faults of processes, and of their clocks. */
-export const crashes: readonly Scenario[] = [killOne, killAll, frozen, clocks, broker];
+export const crashes: readonly Scenario[] = [killOne, killAll, powerCut, frozen, clocks, broker];

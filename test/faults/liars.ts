@@ -1,5 +1,6 @@
 import { readFileSync, renameSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
+import { Block } from '@it-chain/contracts';
 import { DEEDS_FILE, ORDER_FILE, type EvilOrder } from '../evil-node/evil-consensus.js';
 import { until } from '../support/until.js';
 import { pause, type Arena } from './arena.js';
@@ -43,10 +44,16 @@ interface Lie {
 interface Before {
   readonly evidence: number;
   readonly dropped: number;
+  readonly forged: number;
 }
 
-async function dropped(arena: Arena): Promise<number> {
-  const all = await Promise.all(arena.nodes.map((_node, index) => metric(arena, index, 'consensus_dropped_total')));
+const DROPPED = 'consensus_dropped_total';
+/** Connections whose other end did not prove its key on this very connection. */
+const FORGED = 'p2p_inbound_refused_total{reason="ERR_PEER_HANDSHAKE"}';
+
+/** A counter over all honest nodes. */
+async function total(arena: Arena, name: string): Promise<number> {
+  const all = await Promise.all(arena.nodes.map((_node, index) => metric(arena, index, name)));
   return all.reduce((sum, one) => sum + one, 0);
 }
 
@@ -64,10 +71,28 @@ async function accused(arena: Arena, { evidence }: Before): Promise<Facts> {
 async function refused(arena: Arena, before: Before): Promise<Facts> {
   const more = await until(
     'messages that are dropped',
-    async () => (await dropped(arena)) - before.dropped || undefined,
+    async () => (await total(arena, DROPPED)) - before.dropped || undefined,
     20_000,
   );
   return { dropped: more };
+}
+
+/** Sessions said again are refused at the door, and transactions sent again stay where they are. */
+async function notTwice(arena: Arena, { forged }: Before): Promise<Facts> {
+  const [page] = await arena.client(0).blocks(Math.max(1, arena.watch.height - 20), 1);
+  const old = page === undefined ? [] : Block.decode(page.certified.block).transactions.slice(0, 20);
+  if (old.length === 0) throw new Error('there is no old transaction to send again');
+  for (let index = 0; index < arena.nodes.length; index += 1) {
+    for (const { status } of await arena.client(index).submit(old)) {
+      if (status !== 'committed' && status !== 'rejected') throw new Error(`an old transaction is ${status} again`);
+    }
+  }
+  const sessions = await until(
+    'sessions said again that are refused',
+    async () => (await total(arena, FORGED)) - forged || undefined,
+    20_000,
+  );
+  return { oldTransactions: old.length, refusedSessions: sessions };
 }
 
 /** The honest nodes still have their sessions to each other. */
@@ -95,7 +120,11 @@ function lie({ id, title, deeds, counts, expect }: Lie): Scenario {
         async () => (await arena.client(0).status()).peers === arena.nodes.length,
         20_000,
       );
-      const before = { evidence: arena.watch.evidence.length, dropped: await dropped(arena) };
+      const before = {
+        evidence: arena.watch.evidence.length,
+        dropped: await total(arena, DROPPED),
+        forged: await total(arena, FORGED),
+      };
       const from = arena.watch.height;
       const start = performance.now();
       const given = order(arena, id);
@@ -152,9 +181,10 @@ export const liars: readonly Scenario[] = [
   }),
   lie({
     id: 'B4',
-    title: 'old messages said again',
+    title: 'old messages, old transactions and the bytes of an old session said again',
     deeds: { ci: 100, 'tier 1': 200, 'tier 2': 200 },
     counts: rarely,
+    expect: notTwice,
   }),
   lie({
     id: 'B6',

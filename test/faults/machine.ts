@@ -1,17 +1,17 @@
 import { spawnSync } from 'node:child_process';
 import { existsSync } from 'node:fs';
+import { missing as cannotMount } from '../support/machine.js';
 import { run, runInside } from './net-lab.js';
 
-/** Commands that the battery needs, and the Debian packages that bring them. */
-const TOOLS: Readonly<Record<string, string>> = {
-  ip: 'iproute2',
-  tc: 'iproute2',
-  ss: 'iproute2',
-  nft: 'nftables',
-  ethtool: 'ethtool',
-  faketime: 'faketime',
-  python3: 'python3-minimal',
-  nsenter: 'util-linux',
+/** What some scenarios need besides network namespaces: packets delayed, clocks faked, disks of their own. */
+export type Need = 'relay' | 'clock' | 'disk';
+
+/** Commands, and the Debian packages that bring them. */
+const TOOLS: Readonly<Record<Need | 'network', Readonly<Record<string, string>>>> = {
+  network: { ip: 'iproute2', tc: 'iproute2', ss: 'iproute2', nft: 'nftables', nsenter: 'util-linux' },
+  relay: { ethtool: 'ethtool', python3: 'python3' },
+  clock: { faketime: 'faketime' },
+  disk: { 'mkfs.ext4': 'e2fsprogs', mount: 'mount' },
 };
 
 /** True where a command is on the path. */
@@ -21,16 +21,14 @@ function has(command: string): boolean {
 }
 
 /** Installs what is missing with apt, as root. @returns why it cannot be had, or undefined */
-export function installTools(): string | undefined {
-  const missing = [
-    ...new Set(
-      Object.keys(TOOLS)
-        .filter((tool) => !has(tool))
-        .map((tool) => TOOLS[tool] ?? tool),
-    ),
-  ];
+function installTools(needs: readonly Need[]): string | undefined {
+  const packages = (['network', ...needs] as const).flatMap((need) =>
+    Object.entries(TOOLS[need])
+      .filter(([tool]) => !has(tool))
+      .map(([, name]) => name),
+  );
+  const missing = [...new Set(packages)];
   if (missing.length === 0) return undefined;
-  if (process.getuid?.() !== 0) return `${missing.join(', ')} must be installed, and only root can`;
   const env = { ...process.env, DEBIAN_FRONTEND: 'noninteractive' };
   for (const args of [['update'], ['install', '-y', '--no-install-recommends', ...missing]]) {
     const { status, error } = spawnSync('apt-get', ['-qq', ...args], { env, stdio: ['ignore', 'ignore', 'inherit'] });
@@ -39,12 +37,14 @@ export function installTools(): string | undefined {
   return undefined;
 }
 
-/** Why this machine cannot run the battery, in words; undefined where it can. */
-export function whyNot(): string | undefined {
+/** Why this machine cannot do what is needed, in words; undefined where it can. Installs what is missing. */
+export function whyNot(needs: readonly Need[]): string | undefined {
   if (process.platform !== 'linux') return `network namespaces are a thing of Linux, this is ${process.platform}`;
   if (process.getuid?.() !== 0) return 'network namespaces need root';
-  const missing = installTools();
-  if (missing !== undefined) return missing;
+  return installTools(needs) ?? noNamespaces() ?? (needs.includes('disk') ? cannotMount('loop') : undefined);
+}
+
+function noNamespaces(): string | undefined {
   const probe = `itf${process.pid}probe`;
   try {
     run('ip', ['netns', 'add', probe]);

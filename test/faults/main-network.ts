@@ -1,34 +1,59 @@
 import { fileURLToPath } from 'node:url';
-import { whyNot } from './machine.js';
-import { run, spawnInside, sweepNamespaces, switchOf } from './net-lab.js';
+import { whyNot, type Need } from './machine.js';
+import { run, spawnInside, sweep, switchOf } from './net-lab.js';
 
-/** The process that made the namespaces, told to the one that runs inside. */
+/** Whose namespaces these are, told to the process that runs inside. */
 const OWNER = 'FAULTS_OWNER';
-const say = (line: string): void => void process.stdout.write(`${line}\n`);
+
+/** A process in a network of its own. */
+export interface Lane {
+  /** Arguments after those of this process. */
+  readonly args: readonly string[];
+}
+
+/** The owner of the network that this process is in; undefined outside. */
+export const ownerHere = (): string | undefined => process.env[OWNER];
+
+/** Inside: tells the process outside how it went, which is all that it waits for. */
+export function tell(result: unknown): void {
+  process.send?.(result, () => process.disconnect());
+}
 
 /**
- * Runs `main` in the namespace of the switch: makes it and starts the file again in it. Where the machine does not allow
- * that it says so, which in CI is a failure: a battery that did not run is no pass. @returns the exit code
+ * Starts this file again, once for each lane, side by side, each in the namespace of a switch of its own; what `prepare`
+ * installs is installed before.
+ * @returns why the machine does not allow that, or what each lane told: undefined for one that ended without a word
  */
-export async function inOwnNetwork(file: string, main: (owner: number) => Promise<number>): Promise<number> {
-  const owner = process.env[OWNER];
-  if (owner !== undefined) return main(Number(owner));
-  const reason = whyNot();
-  if (reason !== undefined) {
-    const inCi = process.env['CI'] === 'true';
-    say(`${inCi ? 'failed' : 'skipped'}: ${reason}`);
-    say(inCi ? '0 passed, 1 failed, 0 skipped' : '0 passed, 0 failed, 1 skipped');
-    return inCi ? 1 : 0;
+export async function inOwnNetworks<T>(
+  file: string,
+  lanes: readonly Lane[],
+  { needs, prepare }: { readonly needs: readonly Need[]; readonly prepare?: () => unknown },
+): Promise<{ readonly reason: string } | { readonly told: readonly (T | undefined)[] }> {
+  const reason = whyNot(needs);
+  if (reason !== undefined) return { reason };
+  prepare?.();
+  sweep();
+  try {
+    return {
+      told: await Promise.all(lanes.map((lane, index) => inside<T>(file, lane, `${process.pid}l${index + 1}`))),
+    };
+  } finally {
+    sweep(process.pid);
   }
-  sweepNamespaces();
-  run('ip', ['netns', 'add', switchOf(process.pid)]);
-  const args = [process.execPath, fileURLToPath(file), ...process.argv.slice(2)];
-  const child = spawnInside(switchOf(process.pid), args, {
-    stdio: ['ignore', 'inherit', 'inherit'],
-    env: { ...process.env, [OWNER]: String(process.pid) },
+}
+
+function inside<T>(file: string, { args }: Lane, owner: string): Promise<T | undefined> {
+  run('ip', ['netns', 'add', switchOf(owner)]);
+  const command = [process.execPath, '--enable-source-maps', fileURLToPath(file), ...process.argv.slice(2), ...args];
+  const child = spawnInside(switchOf(owner), command, {
+    stdio: ['ignore', 'inherit', 'inherit', 'ipc'],
+    env: { ...process.env, [OWNER]: owner },
   });
   for (const signal of ['SIGINT', 'SIGTERM'] as const) process.on(signal, () => child.kill(signal));
-  const code = await new Promise<number>((resolve) => child.once('exit', (status) => resolve(status ?? 1)));
-  sweepNamespaces(process.pid);
-  return code;
+  let told: T | undefined;
+  child.on('message', (message) => (told = message as T));
+  return new Promise((resolve, reject) => {
+    child.once('error', reject);
+    child.once('exit', (code) => resolve(code === 0 ? told : undefined));
+  });
 }

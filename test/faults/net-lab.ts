@@ -1,6 +1,7 @@
 import { spawn, spawnSync, type ChildProcess, type SpawnOptions } from 'node:child_process';
-import { readdirSync } from 'node:fs';
-import { join } from 'node:path';
+import { readFileSync, readdirSync, rmSync } from 'node:fs';
+import { basename, join } from 'node:path';
+import { tmpdir } from 'node:os';
 import { root, type NodePlace } from '../support/node-process.js';
 
 /** All namespaces of a run begin with this and the id of the process that made them. */
@@ -26,8 +27,11 @@ export function run(command: string, args: readonly string[], input?: string): s
   return stdout;
 }
 
-/** Name of the switch's namespace of a run. */
-export const switchOf = (pid: number): string => `${PREFIX}${pid}sw`;
+/** Name of the switch's namespace of a run; its owner is a process id, and a word where it has several. */
+export const switchOf = (owner: string): string => `${PREFIX}${owner}sw`;
+
+/** Name of the folder of a run, in the system's temporary directory. */
+export const folderOf = (owner: string): string => `it-chain-faults-${owner}`;
 
 /** The command that runs another one in a namespace and becomes it. */
 export const inside = (namespace: string): string[] => ['nsenter', `--net=/run/netns/${namespace}`, '--'];
@@ -42,18 +46,36 @@ export function spawnInside(namespace: string, args: readonly string[], options:
   return spawn('nsenter', [`--net=/run/netns/${namespace}`, '--', ...args], options);
 }
 
-/** Removes the namespaces of runs that are gone, and of `pid`, with the processes that were left in them. */
-export function sweepNamespaces(pid?: number): void {
+/** Removes what runs that are gone have left, and the run `pid`: namespaces, the processes in them, disks, folders. */
+export function sweep(pid?: number): void {
   for (const name of namespaces()) {
     const owner = Number(/^itf(\d+)/.exec(name)?.[1] ?? Number.NaN);
     if (Number.isNaN(owner) || (owner !== pid && isAlive(owner))) continue;
     const { stdout } = spawnSync('ip', ['netns', 'pids', name], { encoding: 'utf8' });
     for (const left of stdout.split('\n').filter((line) => /^\d+$/.test(line))) {
-      if (Number(left) !== process.pid) spawnSync('kill', ['-9', left]);
+      if (Number(left) !== process.pid) end(Number(left));
     }
     spawnSync('ip', ['netns', 'del', name]);
   }
+  for (const path of folders(tmpdir())) {
+    const owner = Number(/^it-chain-faults-(\d+)/.exec(basename(path))?.[1] ?? Number.NaN);
+    if (Number.isNaN(owner) || (owner !== pid && isAlive(owner))) continue;
+    for (const [, mounted = ''] of readFileSync('/proc/mounts', 'utf8').matchAll(/^\S+ (\S+) /gm)) {
+      if (mounted.startsWith(`${path}/`)) spawnSync('umount', ['-l', mounted]);
+    }
+    rmSync(path, { recursive: true, force: true });
+  }
 }
+
+function end(pid: number): void {
+  try {
+    process.kill(pid, 'SIGKILL');
+  } catch {
+    // It ended by itself meanwhile.
+  }
+}
+
+const folders = (parent: string): string[] => readdirSync(parent).map((name) => join(parent, name));
 
 function namespaces(): string[] {
   try {
@@ -83,7 +105,7 @@ export class NetLab {
   readonly #relays: ChildProcess[] = [];
 
   /** Makes `count` hosts, numbered from 1. @throws where the machine does not let it */
-  constructor(options: { readonly count: number; readonly owner: number; readonly quality?: LinkQuality | undefined }) {
+  constructor(options: { readonly count: number; readonly owner: string; readonly quality?: LinkQuality | undefined }) {
     this.count = options.count;
     this.#owner = `${PREFIX}${options.owner}`;
     try {

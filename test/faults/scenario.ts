@@ -1,4 +1,5 @@
 import type { Arena, ArenaOptions } from './arena.js';
+import type { Need } from './machine.js';
 import type { PrivateRabbitMq } from '../support/rabbitmq.js';
 
 /** How long and how hard: `ci` is one short repetition, the tiers are the counts of a named command. */
@@ -29,9 +30,10 @@ export interface Outcome {
 /** The network that scenarios run on; those with one name share it. */
 export interface ArenaPlan {
   readonly name: string;
-  readonly options: (rest: Pick<ArenaOptions, 'owner'>) => ArenaOptions;
+  readonly options: (rest: Pick<ArenaOptions, 'owner' | 'disks'>) => ArenaOptions;
   /** A RabbitMQ that all nodes use as their bus. */
   readonly broker?: boolean | undefined;
+  readonly needs?: readonly Need[] | undefined;
 }
 
 /** One row of the battery. */
@@ -39,6 +41,8 @@ export interface Scenario {
   readonly id: string;
   readonly title: string;
   readonly arena: ArenaPlan;
+  /** Besides what its network needs. */
+  readonly needs?: readonly Need[] | undefined;
   /** Repetitions. */
   readonly counts: Readonly<Record<TierName, number>>;
   /** Length of the fault where it is not the tier's own, in ms. */

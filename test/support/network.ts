@@ -5,9 +5,9 @@ import { Block, decodeTransaction, toHex } from '@it-chain/contracts';
 import { NodeProcess, type NodeOptions } from './node-process.js';
 import { until } from './until.js';
 
-/** A folder that goes away with the test. */
-export function scratch(): { readonly dir: string; remove(): void } {
-  const dir = mkdtempSync(join(tmpdir(), 'it-chain-test-'));
+/** A folder that goes away with the test; its name begins with `prefix`. */
+export function scratch(prefix = 'it-chain-test-'): { readonly dir: string; remove(): void } {
+  const dir = mkdtempSync(join(tmpdir(), prefix));
   return { dir, remove: () => rmSync(dir, { recursive: true, force: true }) };
 }
 
