@@ -2,13 +2,11 @@ import {
   Genesis,
   PEER_KINDS,
   equivocation,
-  failure,
   hasCode,
   messageOf,
   networkOf,
   nodeIdOf,
   sameBytes,
-  toHex,
   type Cancel,
   type ChainTip,
   type ConsensusStatus,
@@ -20,19 +18,19 @@ import type { ConsensusConfig } from '../config.js';
 import type { Effect, Input } from '../machine/interface.js';
 import { step } from '../machine/machine.js';
 import { encodeMessage, type ConsensusMessage } from '../machine/messages.js';
-import { isSilent, isValidator, leaderAt } from '../machine/state.js';
 import { tellEvidence, tellRound } from './announce.js';
-import { readDecided, violation } from './block-sync.js';
+import { Auditor } from './auditor.js';
+import { violation } from './block-sync.js';
 import { describeStatus } from './describe-status.js';
 import type { VerifiedMessage } from './inbox.js';
+import { PeerSessions } from './peer-sessions.js';
 import { openSession, type ConsensusRoles, type Session } from './session.js';
+import { Silence } from './silence.js';
 import { VoteLog } from './wal.js';
 
 /** Bytes of blocks that are sent to a peer that is behind at a time: half of its send budget must stay free for votes. */
 const DECIDED_BYTES = 2 * 1024 * 1024;
 const FOUNDING_RETRY_MS = 200;
-const LOST_HINT =
-  'Wait until the others have decided it; if they need this vote, start with --accept-double-sign-risk once you know that the key signs nowhere else.';
 
 /**
  * The edge of the machine: turns what happens on the node into inputs and effects into calls. Nothing here decides; a
@@ -42,13 +40,11 @@ export class ConsensusDriver {
   readonly #config: ConsensusConfig;
   readonly #context: PluginContext<ConsensusConfig>;
   readonly #roles: ConsensusRoles;
-  readonly #peers = new Map<string, Uint8Array>();
-  readonly #seen = new Map<string, number>();
-  /** Since when, in monotonic ms, a validator has had no session. */
-  readonly #down = new Map<string, number>();
+  readonly #sessions: PeerSessions;
+  readonly #auditor: Auditor;
+  readonly #silence: Silence;
   #pollTimer: Cancel | undefined;
   #retry: Cancel | undefined;
-  #silent = false;
   /** The height that is open, and since when, in ms since the epoch. */
   #entered = { height: 0, at: 0 };
   #session: Session | undefined;
@@ -62,6 +58,18 @@ export class ConsensusDriver {
     this.#config = context.config;
     this.#context = context;
     this.#roles = roles;
+    const { baseTimeoutMs, limits } = context.config;
+    this.#sessions = new PeerSessions(
+      { maxPeers: limits.maxPeers, baseTimeoutMs },
+      {
+        clock: context.clock,
+        transport: roles.transport,
+        state: () => this.#session?.state,
+        input: (input) => this.#input(input),
+      },
+    );
+    this.#silence = new Silence(context);
+    this.#auditor = new Auditor({ chain: roles.chain, fatal: (kind, error) => context.fatal(kind, error) });
   }
 
   /** Begins; waits neither for a peer nor for a network. */
@@ -85,7 +93,8 @@ export class ConsensusDriver {
   /** `consensus.status`. */
   status(): ConsensusStatus {
     const { clock } = this.#context;
-    return describeStatus(this.#session, { clock, seen: this.#seen, down: this.#down, entered: this.#entered.at });
+    const { seen, down } = this.#sessions;
+    return describeStatus(this.#session, { clock, seen, down, entered: this.#entered.at });
   }
 
   /** `consensus.evidence`. */
@@ -108,24 +117,16 @@ export class ConsensusDriver {
 
   onMessage(message: PeerMessage): void {
     if (message.kind !== PEER_KINDS.consensus) return;
-    // A lost `peer.connected` is made good by the first message.
-    if (!this.#peers.has(message.from)) this.onConnected(message.from, message.publicKey);
-    this.#seen.set(toHex(message.publicKey), this.#context.clock.now());
+    this.#sessions.onHeard(message.from, message.publicKey);
     this.#session?.inbox.receive(message);
   }
 
   onConnected(nodeId: string, publicKey: Uint8Array): void {
-    if (this.#peers.size >= this.#config.limits.maxPeers && !this.#peers.has(nodeId)) return;
-    this.#peers.set(nodeId, publicKey);
-    this.#down.delete(toHex(publicKey));
-    this.#input({ type: 'connected', peer: publicKey });
+    this.#sessions.onConnected(nodeId, publicKey);
   }
 
   onDisconnected(nodeId: string): void {
-    const publicKey = this.#peers.get(nodeId);
-    if (publicKey === undefined) return;
-    this.#peers.delete(nodeId);
-    this.#input({ type: 'disconnected', peer: publicKey });
+    this.#sessions.onDisconnected(nodeId);
   }
 
   onAccepted(): void {
@@ -180,16 +181,16 @@ export class ConsensusDriver {
     this.#session = openSession(this.#context, this.#roles, genesis, votes, {
       input: (input, session) => this.#input(input, session),
       send: (session, to, content) => this.#send(session, to, content, 0),
-      onOldDecided: (session, message) => this.#try('judge an old block', () => this.#judgeOld(session, message)),
+      onOldDecided: (session, message) => this.#try('judge an old block', () => this.#auditor.judge(session, message)),
       onBan: (nodeId, reason) => this.#disconnect(nodeId, reason),
-      sources: (session) => this.#sources(session),
+      sources: ({ state, inbox }) => this.#sessions.sources(state, (nodeId) => inbox.isBanned(nodeId)),
       onTip: () => this.#tellWork(),
     });
     const silentUntil = log.highest > tip.height + 1 && !this.#config.acceptDoubleSignRisk ? log.highest : 0;
     const { evidence } = this.#session;
     this.#input({ type: 'start', tip, records: log.records, silentUntil });
     this.#try('read evidence', () => evidence.load());
-    await this.#lookAtSessions();
+    await this.#sessions.look();
     this.#tellWork();
   }
 
@@ -226,21 +227,7 @@ export class ConsensusDriver {
     if (session.watch.onStep(session.state)) {
       this.#input({ type: 'complain', height: session.state.height }, session);
     }
-    const silent = isSilent(session.state);
-    if (silent !== this.#silent) this.#tellSilence(session, silent);
-  }
-
-  #tellSilence({ state }: Session, silent: boolean): void {
-    this.#silent = silent;
-    if (!silent) {
-      this.#context.log.info('this node votes again', { height: state.height });
-      this.#context.health({ state: 'ok' });
-      return;
-    }
-    const reason = `this node does not vote before height ${state.silentUntil + 1} is open: it has lost votes that it gave`;
-    const { code, hint } = failure('ERR_CONSENSUS_STATE_LOST', reason, { hint: LOST_HINT });
-    this.#context.log.warn(reason, { code, hint });
-    this.#context.health({ state: 'degraded', reason });
+    this.#silence.onStep(session.state);
   }
 
   #apply(session: Session, effect: Effect): void {
@@ -280,7 +267,7 @@ export class ConsensusDriver {
         this.#try('sync', () => session.ledger.exclusive((tip) => session.sync.run(tip)));
         break;
       case 'audit':
-        this.#try('audit a peer', () => this.#audit(session, effect));
+        this.#try('audit a peer', () => this.#auditor.ask(session, effect));
         break;
       case 'violation':
         this.#context.fatal('safety', violation(effect.height, effect.first, effect.second));
@@ -292,7 +279,7 @@ export class ConsensusDriver {
   }
 
   #send(session: Session, to: readonly Uint8Array[], content: ConsensusMessage, attempt: number): void {
-    const peers = to.map(nodeIdOf).filter((nodeId) => this.#peers.has(nodeId));
+    const peers = to.map(nodeIdOf).filter((nodeId) => this.#sessions.has(nodeId));
     if (peers.length === 0) return;
     const body = encodeMessage(content, session.network, attempt);
     const kind = PEER_KINDS.consensus;
@@ -352,35 +339,6 @@ export class ConsensusDriver {
     this.#try('keep evidence', () => session.evidence.add(evidence, this.#context.clock.now()));
   }
 
-  // ---- certificates of committed heights
-
-  async #judgeOld(session: Session, { content, from }: VerifiedMessage): Promise<void> {
-    if (content.kind !== 'decided') return;
-    const { certificate, block } = content;
-    const { height } = certificate;
-    const { digest } = await this.#roles.chain.get({ height });
-    if (digest.length !== 32 || sameBytes(digest, certificate.digest)) return;
-    const read = readDecided(block, certificate, nodeIdOf(from), session.network);
-    this.#concludeAudit(height, digest, await session.sync.judge(read, digest));
-  }
-
-  async #audit(session: Session, { peer, height }: Extract<Effect, { type: 'audit' }>): Promise<void> {
-    const { digest } = await this.#roles.chain.get({ height });
-    if (digest.length !== 32) return;
-    this.#concludeAudit(height, digest, await session.sync.audit(nodeIdOf(peer), height, digest));
-  }
-
-  #concludeAudit(height: number, ours: Uint8Array, theirs: Uint8Array | undefined): void {
-    if (theirs !== undefined) this.#context.fatal('safety', violation(height, ours, theirs));
-  }
-
-  #sources(session: Session): { nodeId: string; height: number }[] {
-    return [...this.#peers]
-      .map(([nodeId, key]) => ({ nodeId, height: session.state.peers.get(toHex(key))?.height ?? 0 }))
-      .filter(({ nodeId }) => !session.inbox.isBanned(nodeId))
-      .sort((a, b) => b.height - a.height);
-  }
-
   #disconnect(nodeId: string, reason: string): void {
     const code = 'ERR_CONSENSUS_PEER_MISBEHAVED';
     this.#context.log.warn('a peer misbehaves; its session is closed', { peer: nodeId, reason, code });
@@ -397,29 +355,11 @@ export class ConsensusDriver {
     if (session === undefined) return;
     this.#try('look around', async () => {
       await session.ledger.refresh();
-      await this.#lookAtSessions();
+      await this.#sessions.look();
       session.ledger.onPoll();
       this.#tellWork();
       await session.promoter.run(session.state);
     });
-  }
-
-  async #lookAtSessions(): Promise<void> {
-    const { sessions } = await this.#roles.transport.sessions({});
-    const open = new Set(sessions.map(({ nodeId }) => nodeId));
-    for (const nodeId of [...this.#peers.keys()]) if (!open.has(nodeId)) this.onDisconnected(nodeId);
-    // Of a validator that is missing it is still told when it was heard last.
-    const { members } = this.#session?.state ?? { members: undefined };
-    const connected = new Set([...this.#peers.values()].map(toHex));
-    for (const key of this.#seen.keys()) {
-      if (!connected.has(key) && members?.index.has(key) !== true) this.#seen.delete(key);
-    }
-    for (const { nodeId, publicKey } of sessions) {
-      // Told again after founding: a new machine knows nobody yet.
-      if (!this.#peers.has(nodeId) || this.#session?.state.connected.has(toHex(publicKey)) === false) {
-        this.onConnected(nodeId, publicKey);
-      }
-    }
   }
 
   /** Asks the pool one question at a time: what comes meanwhile is asked once more after it. */
@@ -444,23 +384,10 @@ export class ConsensusDriver {
     if (session === undefined) return;
     const { pooled, oldest } = await session.ledger.pool();
     session.watch.onPool(oldest);
-    const leaderDown = this.#isLeaderDown(session);
+    const leaderDown = this.#sessions.isLeaderDown(session.state);
     const { work } = session.state;
     if (work.pooled === pooled && work.leaderDown === leaderDown) return;
     this.#input({ type: 'work', pooled, leaderDown }, session);
-  }
-
-  /** The session to leader(tip + 1, 0) has been down for 2 * T0, as far as this node knows. */
-  #isLeaderDown({ state }: Session): boolean {
-    const leader = leaderAt(state, 0);
-    const now = this.#context.clock.monotonic();
-    for (const key of this.#down.keys()) if (!state.members.index.has(key)) this.#down.delete(key);
-    for (const key of state.members.keys) {
-      if (key === state.selfKey || state.connected.has(key)) this.#down.delete(key);
-      else if (!this.#down.has(key)) this.#down.set(key, now);
-    }
-    const since = this.#down.get(leader);
-    return isValidator(state) && since !== undefined && now - since >= 2 * this.#config.baseTimeoutMs;
   }
 
   /** Runs what may fail: the poll, the rebroadcast or the next message makes good what was missed. */

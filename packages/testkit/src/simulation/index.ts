@@ -1,4 +1,5 @@
-export { CoreNetwork, type CoreNetworkOptions } from './core-network.js';
+export { CoreNetwork } from './core-network.js';
+export type { CoreNetworkOptions } from './core-world.js';
 export { planOf, runCore, SIMULATED_TIMES, type CoreRunOptions, type RunReport } from './core-simulation.js';
 export { EventQueue } from './event-queue.js';
 export { CoreInvariants, INVARIANTS, InvariantViolation, broken, type Invariant } from './invariants.js';
