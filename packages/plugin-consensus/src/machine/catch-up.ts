@@ -163,14 +163,27 @@ export function onStatusTimer(turn: Turn): void {
   out.push({ type: 'set-timer', timer: 'status', height, round: 0, ms: options.statusMs });
 }
 
+/**
+ * After a commit: whoever is two blocks behind or more still says so at once. Of the blocks that a peer sends two fit
+ * above the tip; where it waited for the next tick, it would stay behind as long as the others make two blocks a tick.
+ */
+export function askWhileBehind(turn: Turn): void {
+  const { state } = turn;
+  for (const [key, view] of state.peers) {
+    const peer = state.connected.get(key);
+    // The height counts the attempts, so that it is not always the same two that help.
+    if (peer !== undefined && view.height > state.height) sendStatus(turn, key, peer, state.height);
+  }
+}
+
 /** STATUS for one peer: with the last vote that this node has seen signed by it. */
-export function sendStatus(turn: Turn, key: Hex, peer: Uint8Array): void {
+export function sendStatus(turn: Turn, key: Hex, peer: Uint8Array, attempt = turn.state.statusAttempt): void {
   const { state, out } = turn;
   if (state.tip === undefined) return;
   const { height, digest } = state.tip;
   const seen = state.lastVotes.get(key);
   const content = { kind: 'status', height, digest, round: seenRound(turn), seen } as const;
-  out.push({ type: 'send', to: [peer], content, attempt: state.statusAttempt });
+  out.push({ type: 'send', to: [peer], content, attempt });
 }
 
 /**

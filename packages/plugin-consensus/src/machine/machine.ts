@@ -1,5 +1,6 @@
 import { fromHex, toHex, type ChainTip } from '@it-chain/contracts';
 import {
+  askWhileBehind,
   heightOf,
   helpPeer,
   hold,
@@ -126,6 +127,7 @@ function onCommitted(turn: Turn, tip: ChainTip): void {
   const held = follows ? state.held : [];
   state.held = [];
   for (const { from, content, attempt } of held) onMessage(turn, from, content, attempt);
+  if (state.at.deciding === undefined) askWhileBehind(turn);
 }
 
 function onConnected(turn: Turn, peer: Uint8Array): void {

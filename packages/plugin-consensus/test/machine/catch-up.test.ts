@@ -75,6 +75,17 @@ describe('STATUS and DECIDED', () => {
     ]);
   });
 
+  it('whoever is still two blocks behind after a commit says so at once, to those who are ahead', () => {
+    const bench = new Bench(1, 4);
+    for (const index of [2, 3]) bench.input({ type: 'connected', peer: keyOf(index) });
+    bench.receive(2, statusOf(5, far));
+    bench.receive(3, statusOf(2, far));
+    const said = only(bench.commit(bench.block(0)), 'send').filter(({ content }) => content.kind === 'status');
+    expect(said.map(({ to }) => to)).to.deep.equal([[keyOf(2)]]);
+    // As one that has not got on: the first is not answered.
+    expect(said[0]?.attempt).to.be.greaterThan(0);
+  });
+
   it('a node far behind syncs at once, a node a little behind after two ticks in vain', () => {
     const bench = new Bench(1, 4);
     bench.input({ type: 'connected', peer: keyOf(2) });
