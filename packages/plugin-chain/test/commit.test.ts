@@ -384,6 +384,27 @@ describe('the chain', () => {
     expect(committed[0]?.transactions.map(toHexOf)).to.deep.equal([toHex(idOf(sent))]);
   });
 
+  it('C1: tells a block as committed once the store has it, and never where the write fails', async () => {
+    const node = await start();
+    const { digest } = await node.chain.build({ height: 1 });
+    const certificate = certify(await node.tip(), digest);
+    const told = (): number => node.context.told(Chain.events.committed).length;
+    const toldBefore: number[] = [];
+    node.storage.beforeWrite = () => {
+      toldBefore.push(told());
+      throw new Error('the disk is away');
+    };
+    await node.commit(1, digest, certificate).catch(() => undefined);
+    await settle();
+    expect(toldBefore).to.deep.equal([0]);
+    expect(told()).to.equal(0);
+    node.storage.beforeWrite = () => void toldBefore.push(told());
+    await node.commit(1, digest, certificate);
+    await settle();
+    expect(toldBefore).to.deep.equal([0, 0]);
+    expect(told()).to.equal(1);
+  });
+
   it('answers ERR_NETWORK_UNFOUNDED before founding, and enters the network when it is told', async () => {
     const node = new ChainFixture('alice', solo);
     node.founded = false;

@@ -86,6 +86,8 @@ describe('the driver', () => {
     expect(target).to.be.greaterThan(12);
     await cluster.start(3);
     expect(await cluster.until(() => cluster.node(3).chain.tip.height >= target)).to.equal(true);
+    // Each block is told as committed: a power cut must not take one back.
+    expect(cluster.nodes.map(({ chain }) => chain.unsynced)).to.deep.equal([0, 0, 0, 0]);
   });
 
   it('a node that does not vote follows', async () => {

@@ -22,7 +22,6 @@ import { tellEvidence, tellRound } from './announce.js';
 import { Auditor } from './auditor.js';
 import { violation } from './block-sync.js';
 import { describeStatus } from './describe-status.js';
-import type { VerifiedMessage } from './inbox.js';
 import { PeerSessions } from './peer-sessions.js';
 import { openSession, type ConsensusRoles, type Session } from './session.js';
 import { Silence } from './silence.js';

@@ -175,8 +175,10 @@ export class ConsensusCluster<Config = unknown> {
       ...({} as Chain),
       build: ({ height }) => attempt(() => chain.build(height)),
       check: ({ block }) => attempt(() => chain.check(block)),
-      commit: ({ height, digest, certificate, block, clearLogBelow }) =>
-        chain.commit(height, digest, certificate, block, clearLogBelow),
+      commit: ({ height, digest, certificate, block, clearLogBelow, sync }) => {
+        if (!sync) chain.unsynced += 1;
+        return chain.commit(height, digest, certificate, block, clearLogBelow);
+      },
       tip: () => (this.founded ? Promise.resolve(chain.tip) : Promise.reject(unfounded())),
       get: ({ height }) =>
         Promise.resolve({ block: chain.blocks[height - 1], digest: chain.tips[height]?.digest ?? new Uint8Array(0) }),

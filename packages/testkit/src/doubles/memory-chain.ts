@@ -25,6 +25,8 @@ export class MemoryChain {
   readonly blocks: CertifiedBlock[] = [];
   readonly tips: ChainTip[];
   commits = 0;
+  /** Commits that a power cut may take back: they were asked for without a sync. */
+  unsynced = 0;
   /** Transactions that this node's own blocks leave out: a leader that censors. */
   leavesOut: (transaction: Uint8Array) => boolean = () => false;
   readonly #bodies = new Map<string, Block>();
