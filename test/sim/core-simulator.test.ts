@@ -39,7 +39,7 @@ describe('the core simulator with the shipped machine', function () {
     expect(trace(4_242)).not.to.equal(trace(4_243));
   });
 
-  it('names the invariant that a broken machine breaks, and makes its schedule smaller', () => {
+  it('names the invariant that a broken machine breaks, and makes its schedule smaller', async () => {
     // Counts one vote less than a quorum: with 4 validators 2 votes decide.
     const hasty: ConsensusMachine<State> = {
       ...shippedMachine,
@@ -55,7 +55,7 @@ describe('the core simulator with the shipped machine', function () {
     while (runCore(hasty, { ...options, seed }).violation === undefined && seed < 50) seed += 1;
     const { violation, plan } = runCore(hasty, { ...options, seed });
     expect(INVARIANTS).to.include(violation?.invariant);
-    const shrunk = shrinkCore(hasty, { ...options, seed }, 60);
+    const shrunk = await shrinkCore(hasty, { ...options, seed }, 60);
     expect(shrunk.report.violation?.invariant).to.equal(violation?.invariant);
     expect(shrunk.plan.actions.length).to.be.lessThan(plan.actions.length);
   });

@@ -1,9 +1,18 @@
 import { execFileSync } from 'node:child_process';
 import { parseArgs } from 'node:util';
-import { FAULT_PROFILES, runWideArea, shrinkCore, TWINS_PER_ROUND, type CoreRunOptions } from '@it-chain/testkit';
+import {
+  FAULT_PROFILES,
+  NODE_PROFILES,
+  runWideArea,
+  shrinkCore,
+  shrinkNodes,
+  TWINS_PER_ROUND,
+  type CoreRunOptions,
+} from '@it-chain/testkit';
 import { runCampaign, type CampaignReport, type Failure } from './campaign.js';
 import { runSeed, type SeedOptions } from './run-seed.js';
 import { shippedMachine } from './shipped-machine.js';
+import { shippedNodes } from './shipped-plugins.js';
 import type { SimulatorKind } from './worker.js';
 
 const USAGE = `npm run sim -- --seeds FROM..TO [--nodes N] [--faults PROFILE] [--node] [--jobs N] [--seconds S] [--bail]
@@ -11,7 +20,7 @@ npm run sim -- --seed S [--nodes N] [--faults PROFILE] [--node] [--trace | --shr
 npm run sim -- --twins ROUNDS [--seed CASE [--trace]]     every case of one twin among four validators, 64 a round
 npm run sim -- --wan MS,MS [--nodes N,N]                  finality and messages over links of so many ms
 
-Profiles: ${Object.keys(FAULT_PROFILES).join(', ')} (default mixed). Without --nodes each seed draws 1 to 7 validators.
+Profiles: ${Object.keys(FAULT_PROFILES).join(', ')}; with --node ${Object.keys(NODE_PROFILES).join(', ')} (default mixed). Without --nodes each seed draws 1 to 7 validators.
 --node runs all shipped plugins instead of the consensus machine alone. --chaos MS sets the length of the troubled part.
 `;
 
@@ -57,7 +66,7 @@ async function main(): Promise<number> {
   };
   if (values.seed !== undefined) {
     const options = { ...choice, seed: Number(values.seed) };
-    return values.shrink ? shrink(options) : one(choice, options, values.trace);
+    return values.shrink ? shrink(choice.kind, options) : one(choice, options, values.trace);
   }
   const how = { jobs: number(values.jobs), seconds: number(values.seconds), bail: values.bail };
   if (rounds !== undefined && values.seeds === undefined) {
@@ -105,7 +114,11 @@ async function campaign(
 
 async function one(choice: Choice, options: SeedOptions, trace: boolean): Promise<number> {
   const report = await runSeed(choice.kind, { ...options, trace: trace ? print : undefined });
-  print(`seed ${report.seed}: trace ${report.traceHash}, ${report.simulatedMs} simulated ms, height ${report.height}`);
+  const { validators, lies } = report;
+  const nodes = validators === undefined ? '' : `, up to ${validators} validators, ${lies ?? 0} lies`;
+  print(
+    `seed ${report.seed}: trace ${report.traceHash}, ${report.simulatedMs} simulated ms, height ${report.height}${nodes}`,
+  );
   if (report.violation === undefined) {
     print('1 passed, 0 failed');
     return 0;
@@ -117,8 +130,12 @@ async function one(choice: Choice, options: SeedOptions, trace: boolean): Promis
   return 1;
 }
 
-function shrink(options: CoreRunOptions): number {
-  const { plan, chaosMs, report, runs } = shrinkCore(shippedMachine, options);
+async function shrink(kind: SimulatorKind, options: CoreRunOptions): Promise<number> {
+  if (kind === 'twins') throw new RangeError('a case of the twins is as small as it can be');
+  const { plan, chaosMs, report, runs } =
+    kind === 'node'
+      ? await shrinkNodes(shippedNodes, { ...options, plan: undefined })
+      : await shrinkCore(shippedMachine, options);
   print(`${runs} runs: ${plan.actions.length} actions in ${Math.round(chaosMs)} ms break it still`);
   print(JSON.stringify({ ...plan, actions: [] }));
   for (const action of plan.actions) print(JSON.stringify(action));

@@ -1,17 +1,25 @@
 import { expect } from 'chai';
-import { Random, runNodes, SimulatedDisk } from '@it-chain/testkit';
-import { utf8, type WriteRequest } from '@it-chain/contracts';
-import { shippedPlugins } from './shipped-plugins.js';
+import {
+  NODE_PROFILES,
+  Random,
+  runNodes,
+  shrinkNodes,
+  SimulatedDisk,
+  type NodePlan,
+  type NodesUnderTest,
+} from '@it-chain/testkit';
+import { Chain, type Plugin, utf8, type WriteRequest } from '@it-chain/contracts';
+import { shippedNodes } from './shipped-plugins.js';
 
 const SEEDS = Number(process.env['SIM_NODE_SEEDS'] ?? 1);
 
 describe('the node simulator with the shipped plugins', function () {
   this.timeout(900_000);
 
-  for (const faults of ['none', 'network', 'power', 'mixed']) {
+  for (const faults of Object.keys(NODE_PROFILES)) {
     it(`agreement, atMostOnce, durability, stateEquality and liveness under the profile ${faults}`, async () => {
       for (let seed = 1; seed <= SEEDS; seed += 1) {
-        const { violation, height } = await runNodes(shippedPlugins, { seed, faults, chaosMs: 6_000 });
+        const { violation, height } = await runNodes(shippedNodes, { seed, faults, chaosMs: 6_000 });
         const replay = `npm run sim -- --node --seed ${seed} --faults ${faults} --chaos 6000 --trace`;
         expect(violation?.message, replay).to.equal(undefined);
         expect(height, replay).to.be.greaterThan(1);
@@ -19,14 +27,72 @@ describe('the node simulator with the shipped plugins', function () {
     });
   }
 
+  const quiet: NodePlan = { nodes: 4, founders: 4, grown: true, byzantine: {}, guard: false, diskMs: [], actions: [] };
+
+  // They were observers all the time once: their joins were signed with what the chain does not take for a signature.
+  it('the nodes are validators before the trouble, and those that join in it become members', async () => {
+    const actions = [
+      { at: 100, type: 'join-network', node: 4, via: 1 },
+      { at: 900, type: 'leave-network', node: 3 },
+    ] as const;
+    const plan = { ...quiet, nodes: 5, actions };
+    const { violation, validators, simulatedMs } = await runNodes(shippedNodes, { seed: 1, plan, chaosMs: 5_000 });
+    expect(violation?.message).to.equal(undefined);
+    expect(validators).to.be.at.least(4);
+    // One that was four blocks behind stayed there for a minute once, with two blocks made in each second.
+    expect(simulatedMs).to.be.lessThan(30_000);
+  });
+
+  it('a liar lies, and is voted out', async () => {
+    const plan: NodePlan = {
+      ...quiet,
+      byzantine: { 1: 'equivocating-leader' },
+      actions: [
+        { at: 50, type: 'crash', node: 0, afterEffects: 0 },
+        { at: 100, type: 'submit', transaction: '', nodes: [1, 2] },
+        { at: 1_500, type: 'start', node: 0 },
+        { at: 2_000, type: 'evict', node: 1 },
+      ],
+    };
+    const lines: string[] = [];
+    const trace = (line: string): void => void lines.push(line);
+    const { violation, lies } = await runNodes(shippedNodes, { seed: 2, plan, chaosMs: 6_000, trace });
+    expect(violation?.message).to.equal(undefined);
+    expect(lies).to.be.greaterThan(0);
+    expect(lines.some((line) => line.includes('is out'))).to.equal(true);
+  });
+
+  it('makes the schedule of a failing run smaller', async () => {
+    const under: NodesUnderTest = { ...shippedNodes, plugins: shippedNodes.plugins.map(breaking) };
+    const options = { seed: 4, nodes: 1, faults: 'none', chaosMs: 6_000 };
+    const { violation, plan } = await runNodes(under, options);
+    expect(violation?.message).to.contain('the tenth block is too much');
+    const shrunk = await shrinkNodes(under, options, 12);
+    expect(shrunk.report.violation?.invariant).to.equal('exception');
+    expect(shrunk.plan.actions.length).to.be.lessThan(plan.actions.length);
+  });
+
   it('determinism: one seed gives one trace, another seed another one', async () => {
     const trace = async (seed: number): Promise<string> =>
-      (await runNodes(shippedPlugins, { seed, nodes: 3, chaosMs: 4_000 })).traceHash;
+      (await runNodes(shippedNodes, { seed, nodes: 3, chaosMs: 4_000 })).traceHash;
     const first = await trace(7);
     expect(await trace(7)).to.equal(first);
     expect(await trace(8)).not.to.equal(first);
   });
 });
+
+/** A plugin that leaves a promise to its fate at the tenth block. */
+function breaking(simulated: NodesUnderTest['plugins'][number]): NodesUnderTest['plugins'][number] {
+  const { plugin, config } = simulated;
+  if (plugin.name !== 'chain') return simulated;
+  const setup: Plugin['setup'] = (context) => {
+    context.on(Chain.events.committed, ({ height }) => {
+      if (height === 10) void Promise.reject(new Error('the tenth block is too much'));
+    });
+    return plugin.setup(context);
+  };
+  return { plugin: { ...plugin, setup }, config };
+}
 
 describe('a simulated disk', () => {
   const batch = (key: string, sync: boolean): WriteRequest => ({

@@ -1,6 +1,13 @@
-import { runCore, runNodes, runTwins, type CoreRunOptions, type RunReport } from '@it-chain/testkit';
+import {
+  runCore,
+  runNodes,
+  runTwins,
+  type CoreRunOptions,
+  type NodeRunReport,
+  type RunReport,
+} from '@it-chain/testkit';
 import { shippedMachine } from './shipped-machine.js';
-import { shippedPlugins } from './shipped-plugins.js';
+import { shippedNodes } from './shipped-plugins.js';
 import type { SimulatorKind } from './worker.js';
 
 /** One run of a simulator. */
@@ -10,7 +17,7 @@ export interface SeedOptions extends CoreRunOptions {
 }
 
 /** What became of it. */
-export type SeedReport = Omit<RunReport, 'plan'>;
+export type SeedReport = Omit<RunReport, 'plan'> & Partial<Pick<NodeRunReport, 'lies' | 'validators'>>;
 
 /** Runs one seed of a simulator with what this repository ships. */
 export async function runSeed(kind: SimulatorKind, options: SeedOptions): Promise<SeedReport> {
@@ -21,6 +28,6 @@ export async function runSeed(kind: SimulatorKind, options: SeedOptions): Promis
     case 'twins':
       return { seed, ...runTwins(shippedMachine, seed, rounds, trace) };
     case 'node':
-      return runNodes(shippedPlugins, options);
+      return runNodes(shippedNodes, { ...options, plan: undefined });
   }
 }

@@ -42,16 +42,16 @@ export class CoreMail<State> {
   /** The hands of a Byzantine process. */
   actorOf(node: SimulatedProcess<State>): Actor {
     const world = this.#world;
-    const { identity, random, tip, chain, heard } = node;
+    const { identity, random, tip, heard } = node;
     const signer = world.keyring.key(identity);
     return {
       identity,
+      sequence: identity,
       random,
       network: SIMULATED_NETWORK,
       tip,
       heard,
       others: [...world.byIdentity.keys()].filter((other) => other !== identity),
-      blocks: chain.blocks,
       machine: world.machine,
       sign: (vote) => world.keyring.signVote({ ...vote, signer, signature: new Uint8Array(64) }),
       block: (transactions = []) => {

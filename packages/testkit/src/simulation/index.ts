@@ -10,11 +10,14 @@ export { NO_DISK_FAULTS, SimulatedProcess, type DiskFaults } from './process.js'
 export { Random } from './random.js';
 export { FAULT_PROFILES, drawPlan, type Action, type FaultProfile, type Plan } from './schedule.js';
 export * from './strategies/index.js';
-export { runNodes, NODE_PROFILES, type NodeRunOptions, type NodeRunReport } from './node/node-simulation.js';
+export { runNodes, type NodeRunOptions, type NodeRunReport } from './node/node-simulation.js';
+export { NODE_PROFILES, nodePlanOf, type MemberAction, type NodeAction, type NodePlan } from './node/node-plan.js';
+export type { NodesUnderTest } from './node/node-stage.js';
+export type { Speech } from './node/liar.js';
 export type { SimulatedPlugin } from './node/simulated-node.js';
 export { SimulatedDisk } from './node/simulated-disk.js';
 export * from './stub-chain.js';
-export { shrinkCore, type Shrunk } from './shrink.js';
+export { shrinkCore, shrinkNodes, type Shrunk } from './shrink.js';
 export { runWideArea, type WideAreaReport } from './wide-area.js';
 export { runTwins, TWINS_PER_ROUND, twinsRounds, type TwinsReport, type TwinsRound } from './twins.js';
 export { TraceHash } from './trace.js';

@@ -19,6 +19,8 @@ export class NodeInvariants {
   readonly acknowledged = new Map<string, number>();
   /** The highest block that each node told: it must be on its own disk. */
   readonly told = new Map<number, number>();
+  /** Validators of the largest set that was seen. */
+  largestSet = 0;
   /** Where each node executed each transaction. */
   readonly #executed = new Map<number, Map<string, number>>();
 
@@ -68,6 +70,7 @@ export class NodeInvariants {
       known.set(height, value);
     };
     check(this.#roots, toHex(tip.stateRoot), 'stateEquality');
+    this.largestSet = Math.max(this.largestSet, tip.validators.validators.length);
     const keys = [...tip.validators.validators, ...tip.nextValidators.validators];
     check(this.#sets, keys.map(({ publicKey }) => toHex(publicKey)).join(), 'setDeterminism');
   }

@@ -9,6 +9,8 @@ export interface TimeFaults {
   drift: number;
   /** Nothing happens there before this simulated time, in ms. */
   frozenUntil: number;
+  /** It takes in what comes from others so much later, in ms; within itself each message takes a fiftieth of it. */
+  slowMs: number;
 }
 
 /** The clock of one life of a node: what waits on it is void once the life is over. */

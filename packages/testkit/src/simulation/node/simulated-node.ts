@@ -9,6 +9,7 @@ import {
   Transport,
   utf8,
   type Clock,
+  type KeyPair,
   type Log,
   type Metrics,
   type NodeIdentity,
@@ -28,16 +29,21 @@ import {
 } from '@it-chain/kernel';
 import type { EventQueue } from '../event-queue.js';
 import type { Random } from '../random.js';
-import { keyedIdentity, verifyKeyed } from './keyed-identity.js';
+import { simulatedIdentity, verifyAll } from './simulated-identity.js';
 import { SimulatedClock, type TimeFaults } from './simulated-clock.js';
 import { SimulatedDisk } from './simulated-disk.js';
-import { SimulatedEnd, type Switchboard } from './switchboard.js';
+import type { Liar } from './liar.js';
+import { SimulatedEnd } from './simulated-end.js';
+import type { Switchboard } from './switchboard.js';
 
 /** A plugin of the node under simulation and its section, checked by its schema. */
 export interface SimulatedPlugin {
   readonly plugin: Plugin;
   readonly config: unknown;
 }
+
+/** Messages within a slow node are so much faster than those between nodes: a block takes dozens of them. */
+const BUS_IS_FASTER = 50;
 
 /** What all nodes of a run share. */
 export interface NodeWorld {
@@ -63,11 +69,14 @@ interface Life {
 
 /** One node with all its plugins: what it has on disk outlives it. */
 export class SimulatedNode implements NodeIdentity {
+  readonly keys: KeyPair;
   readonly publicKey: Uint8Array;
   readonly nodeId: string;
   readonly name: string;
   readonly disk: SimulatedDisk;
-  readonly time: TimeFaults = { offsetMs: 0, drift: 1, frozenUntil: 0 };
+  readonly time: TimeFaults = { offsetMs: 0, drift: 1, frozenUntil: 0, slowMs: 0 };
+  /** What makes it lie, where it does. */
+  liar: Liar | undefined;
   readonly #guard = new Map<string, string>();
   /** Signed without a guard and not in the log yet: such a vote is not sent, and a crash forgets it. */
   #unlogged: { readonly slot: string; readonly digest: string }[] = [];
@@ -80,7 +89,8 @@ export class SimulatedNode implements NodeIdentity {
     readonly random: Random,
   ) {
     this.name = `node-${index}`;
-    this.publicKey = keyPairFromSeed(sha256(utf8(`simulated ${this.name}`))).publicKey;
+    this.keys = keyPairFromSeed(sha256(utf8(`simulated ${this.name}`)));
+    this.publicKey = this.keys.publicKey;
     this.nodeId = nodeIdOf(this.publicKey);
     this.disk = new SimulatedDisk(random.fork(1));
     this.disk.onWritten = ({ writes }) => {
@@ -141,13 +151,17 @@ export class SimulatedNode implements NodeIdentity {
     const { random } = this;
     const life: { alive: boolean } & Partial<Life> = { alive: true };
     const clock = new SimulatedClock(queue, epochMs, this.time, () => life.alive);
-    // All of a moment's deliveries happen in the order of their sending: the promises of a bus.
+    let last = 0;
+    // All of a moment's deliveries happen in the order of their sending, on a slow node too: the promises of a bus.
+    const arrive = (delivery: Delivery): void => {
+      last = Math.max(last, queue.now + this.time.slowMs / BUS_IS_FASTER);
+      clock.after((last - queue.now) * this.time.drift, () => delivery.run());
+    };
     const schedule = (delivery: Delivery): void => {
       const lossy = delivery.kind === 'transient';
       if (lossy && transient.loss > 0 && random.chance(transient.loss)) return;
-      clock.after(0, () => delivery.run());
-      if (lossy && transient.duplication > 0 && random.chance(transient.duplication))
-        clock.after(0, () => delivery.run());
+      arrive(delivery);
+      if (lossy && transient.duplication > 0 && random.chance(transient.duplication)) arrive(delivery);
     };
     const bus = new MemoryBus({ clock, schedule });
     return Object.assign(life, { bus, clock, bound: [] as BoundPlugin[] });
@@ -156,7 +170,7 @@ export class SimulatedNode implements NodeIdentity {
   async #boot(life: Life): Promise<void> {
     const { bus, clock } = life;
     const log = this.#log();
-    const identity = keyedIdentity(this, this.world.guard ? this.#guard : undefined, (slot, digest) => {
+    const identity = simulatedIdentity(this, this.world.guard ? this.#guard : undefined, (slot, digest) => {
       if (!life.alive) return;
       if (this.world.guard) this.world.onVote(this, slot, digest);
       else this.#unlogged.push({ slot, digest });
@@ -170,8 +184,9 @@ export class SimulatedNode implements NodeIdentity {
     const lives: { readonly bound: BoundPlugin; readonly running: Running }[] = [];
     for (const simulated of this.world.plugins) {
       const bound = this.#bind(life, simulated, log);
+      const context = this.liar?.corrupt(simulated.plugin, bound.context) ?? bound.context;
       // Its own schema made the config what its context says.
-      const running = (await simulated.plugin.setup(bound.context as PluginContext<never>)) ?? {};
+      const running = (await simulated.plugin.setup(context as PluginContext<never>)) ?? {};
       lives.push({ bound, running });
     }
     for (const { bound, running } of lives) {
@@ -189,7 +204,7 @@ export class SimulatedNode implements NodeIdentity {
       log,
       clock: life.clock satisfies Clock,
       metrics: SILENT,
-      verify: verifyKeyed,
+      verify: verifyAll,
       random: (length) => this.#randomBytes(length),
       identity: { nodeId: this.nodeId, publicKey: this.publicKey, name: this.name },
       bus: () => life.bus,

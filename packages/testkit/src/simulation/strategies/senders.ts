@@ -53,7 +53,7 @@ export class DuplicateSender extends Strategy {
     const { tip, random } = actor;
     const height = tip.height + 1;
     const members = tip.validators.validators;
-    const own = members.findIndex(({ sequence }) => sequence === actor.identity);
+    const own = members.findIndex(({ sequence }) => sequence === actor.sequence);
     if (own < 0 || random.chance(0.5)) return;
     const { block, digest } = actor.block();
     const to = random.pick(actor.others);

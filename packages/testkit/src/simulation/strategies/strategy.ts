@@ -6,6 +6,8 @@ import type { CommittedBlock } from '../stub-chain.js';
 /** What a Byzantine node can do: anything, but sign as others. */
 export interface Actor {
   readonly identity: number;
+  /** Its join sequence number, by which validator sets name it. */
+  readonly sequence: number;
   readonly random: Random;
   readonly network: Uint8Array;
   readonly tip: ChainTip;
@@ -13,8 +15,6 @@ export interface Actor {
   readonly others: readonly number[];
   /** Messages that it received, the latest last. */
   readonly heard: readonly Message[];
-  /** Its committed blocks. */
-  readonly blocks: readonly CommittedBlock[];
   readonly machine: Pick<ConsensusMachine<unknown>, 'claimDigest' | 'encode' | 'decode'>;
   /** A vote of this node with a valid signature. */
   sign(vote: Pick<Vote, 'type' | 'height' | 'round' | 'digest'>): Vote;

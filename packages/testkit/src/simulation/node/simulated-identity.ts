@@ -1,44 +1,38 @@
 import {
-  concatBytes,
   failure,
   nodeIdOf,
-  sameBytes,
-  sha256,
+  signBytes,
   signingBytes,
   toHex,
-  utf8,
+  verifySignature,
   voteSigningBytes,
   type Domain,
   type Identity,
+  type KeyPair,
   type SignatureCheck,
 } from '@it-chain/contracts';
 
-const SECRET = utf8('known to the simulation alone');
-
-/** A keyed hash that stands for Ed25519: 64 bytes that the code under simulation cannot make for another key. */
-export function keyedSignature(publicKey: Uint8Array, message: Uint8Array): Uint8Array {
-  const tag = sha256(concatBytes(SECRET, publicKey, message));
-  return concatBytes(tag, tag);
-}
-
-/** `context.verify` of the simulation. */
-export function verifyKeyed(checks: readonly SignatureCheck[]): Promise<boolean[]> {
+/**
+ * `context.verify` of the simulation. The signatures of whole nodes are real ones: what a chain verifies by itself, such as
+ * that of a joiner, would refuse anything else.
+ */
+export function verifyAll(checks: readonly SignatureCheck[]): Promise<boolean[]> {
   return Promise.resolve(
-    checks.map(({ publicKey, message, signature }) => sameBytes(signature, keyedSignature(publicKey, message))),
+    checks.map(({ publicKey, message, signature }) => verifySignature(publicKey, message, signature)),
   );
 }
 
 /** The identity role of one node. Its guard, where it has one, is durable by itself. */
-export function keyedIdentity(
-  self: { readonly publicKey: Uint8Array; readonly name: string },
+export function simulatedIdentity(
+  { keys, name }: { readonly keys: KeyPair; readonly name: string },
   guard: Map<string, string> | undefined,
   onVote: (slot: string, digest: string) => void,
 ): Identity {
-  const { publicKey, name } = self;
+  const { publicKey, secretKey } = keys;
   return {
     get: async () => ({ publicKey, nodeId: nodeIdOf(publicKey), name }),
     sign: async ({ domain, network, content }) => ({
-      signature: keyedSignature(publicKey, signingBytes(domain as Domain, network, content)),
+      signature: signBytes(signingBytes(domain as Domain, network, content), secretKey),
     }),
     signVote: async ({ network, vote }) => {
       const slot = `${toHex(network).slice(0, 8)}/${vote.type}/${vote.height}/${vote.round}`;
@@ -49,7 +43,7 @@ export function keyedIdentity(
       }
       guard?.set(slot, digest);
       onVote(slot, digest);
-      return { signature: keyedSignature(publicKey, voteSigningBytes(network, vote)) };
+      return { signature: signBytes(voteSigningBytes(network, vote), secretKey) };
     },
   };
 }
