@@ -93,7 +93,7 @@ export class PeerNet {
   }
 
   /** Ends a session; both sides are told. */
-  cut(link: PeerNetLink, code = 'ERR_TEST', reason = ''): void {
+  cut(link: PeerNetLink, code = 'ERR_PEER_LOST', reason = ''): void {
     if (!this.links.delete(link)) return;
     this.ended.push(code);
     const pairs = [
