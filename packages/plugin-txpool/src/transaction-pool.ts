@@ -113,6 +113,8 @@ export class TransactionPool implements TxPool {
     }
     view.height = await view.storedHeight();
     this.#lastReconciled = view.height;
+    // The network may have been looked at while this was read: then nobody looks at these again.
+    this.#rejectForeign([...this.pending.all()].map(({ id }) => id));
     this.#dropExpired();
     this.#measure();
     if (stored.transactions.length > 0) {

@@ -232,6 +232,29 @@ describe('the pool', () => {
     expect(await fixture.take()).to.have.length(1);
   });
 
+  it('X5: what waits for another network is rejected also where the network is told while the pool is read', async () => {
+    const fixture = await new PoolFixture().start();
+    const sent = transaction('a');
+    await fixture.submit(sent);
+    await fixture.running?.stop();
+    const next = new PoolFixture({}, fixture.storage);
+    next.genesis = genesisOf('two');
+    const range = next.storage.range.bind(next.storage);
+    let told = false;
+    next.storage.range = async (request) => {
+      const page = await range(request);
+      if (!told) {
+        told = true;
+        const nothing = new Uint8Array(0);
+        await next.context.tell(P2p.events.founded, { genesis: nothing, founder: false, candidate: nothing });
+        await settle();
+      }
+      return page;
+    };
+    await next.start();
+    expect((await next.pool.get({ ids: [idOf(sent)] })).entries[0]?.code).to.equal('ERR_TX_DIFFERENT_NETWORK');
+  });
+
   it('X5: what was signed for the candidate stays when the candidate becomes the network', async () => {
     const fixture = new PoolFixture();
     fixture.candidate = genesisOf('one');
