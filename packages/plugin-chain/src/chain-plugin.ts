@@ -18,6 +18,7 @@ import { BlockServer } from './block-server.js';
 import { ChainConfig } from './chain-config.js';
 import { ChainQueries } from './chain-queries.js';
 import { ChainStore } from './chain-store.js';
+import { Epoch } from './epoch.js';
 import { Ledger } from './ledger.js';
 import { NetworkWatch } from './network-watch.js';
 import { Pruner } from './pruner.js';
@@ -36,8 +37,9 @@ export const chainPlugin = definePlugin({
   config: ChainConfig,
   setup(context) {
     const { config, clock, log } = context;
-    const store = new ChainStore(config, { storage: context.use(Storage) });
-    const snapshots = new SnapshotStore({ storage: context.use(Storage), chain: store });
+    const storage = context.use(Storage);
+    const store = new ChainStore(config, { storage });
+    const snapshots = new SnapshotStore({ storage, chain: store });
     const ledger = makeLedger(context, store, snapshots);
     const transport = context.use(Transport);
     const fetcher = new BlockFetcher(config, { transport, log });
@@ -56,6 +58,7 @@ export const chainPlugin = definePlugin({
       fetch: (request, call) => fetcher.fetch(request, call?.timeoutMs),
       findSnapshot: ({ peers }) => ledger.findSnapshot(peers),
       restore: ({ snapshot, peer }) => ledger.restore(snapshot, peer),
+      recover: ({ genesis }) => ledger.recover(genesis),
       base: () => Promise.resolve({ snapshot: store.base }),
       locate: (request) => queries.locate(request),
       prove: (request) => queries.prove(request),
@@ -66,7 +69,7 @@ export const chainPlugin = definePlugin({
     context.serve(Chain, chain);
     const server = new BlockServer(config, {
       chain,
-      snapshots: new SnapshotServer({ snapshots, network: () => ledger.state().network }),
+      snapshots: new SnapshotServer({ snapshots }),
       transport,
       clock,
       log,
@@ -106,6 +109,7 @@ function makeLedger(context: PluginContext<ChainConfig>, store: ChainStore, snap
   const executor = new BlockExecutor({ application });
   const verify: PluginContext['verify'] = (checks) => context.verify(checks);
   const transport = context.use(Transport);
+  const restorer = new SnapshotRestorer({ snapshots, application, transport, clock, log });
   return new Ledger({
     store,
     builder: new BlockBuilder({ store, pool, clock, log, identity: context.identity }),
@@ -115,7 +119,8 @@ function makeLedger(context: PluginContext<ChainConfig>, store: ChainStore, snap
       { store, snapshots, application, clock, log },
     ),
     pruner: new Pruner({ ...config.prune, ...config.snapshots }, { snapshots, log }),
-    restorer: new SnapshotRestorer({ snapshots, application, transport, clock, log }),
+    restorer,
+    epoch: new Epoch({ snapshots, restorer, application, transport, verify, log }),
     checker: new BlockChecker(config, { store, executor, pool, clock, log, verify }),
     application,
     log,

@@ -43,10 +43,10 @@ export class ChainQueries {
   async get({ height, digest }: Asked<'get'>): Promise<Answer<'get'>> {
     this.#state();
     const at = digest === undefined ? height : await this.#store.heightOf(digest);
-    const stored = at === undefined || at < 1 ? undefined : await this.#store.header(at);
-    if (at === undefined || stored === undefined) return { digest: new Uint8Array(0) };
-    const [block] = await this.#store.range(at, 1, 1);
-    return block === undefined ? { digest: new Uint8Array(0) } : { block, digest: stored.digest };
+    const found = at === undefined || at < 1 ? undefined : await this.#store.block(at);
+    if (found === undefined) return { digest: new Uint8Array(0) };
+    const { block, certificate, digest: stored } = found;
+    return { block: { block, certificate }, digest: stored };
   }
 
   /** Blocks from a height on, within the limits of this node and of the request. */

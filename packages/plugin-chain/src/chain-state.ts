@@ -87,19 +87,20 @@ export function stateAfter(state: ChainState, header: BlockHeader, digest: Uint8
 
 /** The state that a snapshot holds, once it was verified. */
 export function stateAtSnapshot(state: ChainState, snapshot: Snapshot, read: ReadSnapshot): ChainState {
-  const { header, digest, system, systemRoot, stateRoot, validators } = read;
+  const { digest, time, proposer, proposerSequence, rootCertified, system, systemRoot, stateRoot, validators } = read;
   const tip: ChainTip = {
     network: state.network,
     height: snapshot.height,
     digest,
     stateRoot,
-    rootCertified: sameBytes(stateRoot, header.previousStateRoot),
-    time: header.time,
-    proposer: header.proposer,
-    proposerSequence: header.proposerSequence,
+    rootCertified,
+    time,
+    proposer,
+    proposerSequence,
     validators,
     nextValidators: scheduledSet(system),
     learners: system.learners,
+    growth: system.policy?.growth,
     systemRoot,
     applicationRoot: snapshot.applicationRoot,
   };

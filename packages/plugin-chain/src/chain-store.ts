@@ -195,14 +195,24 @@ export class ChainStore {
     return found === undefined ? undefined : ValidatorSet.decode(found.value);
   }
 
+  /** The stored block of a height, also where the chain begins above it and a network before has left it here. */
+  async block(height: number): Promise<(CertifiedBlock & { readonly digest: Uint8Array }) | undefined> {
+    const stored = await this.header(height);
+    if (stored === undefined) return undefined;
+    const block = await this.#read('chain', [storedKeys.body(height, stored.digest)]).then(([body]) => body);
+    if (block === undefined) throw bodyMissing(height);
+    return { block, certificate: stored.certificate, digest: stored.digest };
+  }
+
   /** Certified blocks from a height on, cut by count and by bytes; at least one where there is one. */
   async range(from: number, maxCount: number, maxBytes: number): Promise<CertifiedBlock[]> {
     const begins = this.#base?.height ?? 0;
     if (from <= begins) {
-      throw failure(
-        'ERR_BLOCK_NOT_FOUND',
-        `the chain begins with a snapshot here: blocks up to ${begins} are not in the store`,
-      );
+      const why =
+        this.#base?.version === 2
+          ? `this network begins after block ${begins} of the one before it: blocks up to there are none of it`
+          : `the chain begins with a snapshot here: blocks up to ${begins} are not in the store`;
+      throw failure('ERR_BLOCK_NOT_FOUND', why);
     }
     const headers = await this.#headers(from, maxCount, maxBytes);
     const bodies = await this.#read(
@@ -211,9 +221,7 @@ export class ChainStore {
     );
     return headers.map(({ certificate }, index) => {
       const block = bodies[index];
-      if (block === undefined) {
-        throw failure('ERR_STORAGE_DAMAGED', `the body of the committed block ${from + index} is not in the store`);
-      }
+      if (block === undefined) throw bodyMissing(from + index);
       return { block, certificate };
     });
   }
@@ -326,6 +334,9 @@ export class ChainStore {
     await this.#storage.write({ writes, when, sync, writer: '', sequence: 0 });
   }
 }
+
+const bodyMissing = (height: number): Error =>
+  failure('ERR_STORAGE_DAMAGED', `the body of the committed block ${height} is not in the store`);
 
 function indexWrites({ before, after, block }: CommitBatch): Write[] {
   const { height, validators, nextValidators } = after.tip;

@@ -23,6 +23,7 @@ import type { BlockBuilder } from './block-builder.js';
 import { BlockSize } from './block-size.js';
 import { stateAfter, stateAtGenesis, type ChainState } from './chain-state.js';
 import type { ChainStore } from './chain-store.js';
+import type { Epoch } from './epoch.js';
 import type { Pruner } from './pruner.js';
 import { Serial } from './serial.js';
 import type { SnapshotMaker } from './snapshot-maker.js';
@@ -41,6 +42,7 @@ export interface LedgerDependencies {
   readonly maker: SnapshotMaker;
   readonly pruner: Pruner;
   readonly restorer: SnapshotRestorer;
+  readonly epoch: Epoch;
   readonly builder: BlockBuilder;
   readonly checker: BlockChecker;
   readonly application: Application;
@@ -125,7 +127,9 @@ export class Ledger {
       const state = stateAtGenesis(genesisBytes, emptyRoot);
       if (!(await this.#suits(state.genesis.application))) return false;
       // A chain may be stored already where the application did not suit before.
-      await this.#enter((await store.load()) ?? state);
+      const stored = (await store.load()) ?? (await this.#beginning(state));
+      if (stored === undefined) return false;
+      await this.#enter(stored);
       log.info('network entered', { network: toHex(state.network), height: this.state().tip.height });
       return true;
     });
@@ -226,6 +230,19 @@ export class Ledger {
     });
   }
 
+  /** Changes the stored chain over to the network that recovers it; told again it changes nothing. @throws ERR_RECOVERY_REFUSED */
+  recover(genesis: Uint8Array): Promise<ChainTip> {
+    return this.#serial.run(async () => {
+      const state = this.state();
+      if (sameBytes(state.genesisBytes, genesis)) return state.tip;
+      await this.#dependencies.epoch.recover(state, genesis);
+      const stored = await this.#dependencies.store.load();
+      if (stored === undefined) throw failure('ERR_STORAGE_DAMAGED', 'a recovered chain is not in the store');
+      await this.#enter(stored);
+      return stored.tip;
+    });
+  }
+
   async #committedBefore(state: ChainState, height: number, digest: Uint8Array): Promise<ChainTip> {
     // What lies below the snapshot that the chain began with cannot be compared; it is certified by the one above.
     if (height <= (this.#dependencies.store.base?.height ?? 0)) return state.tip;
@@ -291,6 +308,21 @@ export class Ledger {
     await checker.storeBody(block);
     failpoint('block.after-body');
     this.#stored.set(toHex(block.digest), block.digest);
+  }
+
+  /** What a network begins with; undefined where it recovers another one and nobody has given its state yet. */
+  async #beginning(state: ChainState): Promise<ChainState | undefined> {
+    const { epoch, store, health } = this.#dependencies;
+    const { recovery } = state.genesis;
+    if (recovery === undefined) return state;
+    if (await epoch.join(state)) return store.load();
+    const reason = `the network begins with the state after block ${recovery.height} of the one before, which no peer has given yet`;
+    this.#refusal = failure('ERR_NETWORK_UNFOUNDED', reason, {
+      retryable: true,
+      hint: 'Connect to a node that took part in the recovery, or that has begun with it.',
+    });
+    health({ state: 'degraded', reason });
+    return undefined;
   }
 
   async #suits(wanted: string): Promise<boolean> {

@@ -39,7 +39,7 @@ export class Pruner {
   }
 
   /** Called after every commit. Never throws: a block that was not removed is removed with a later one. */
-  async committed({ tip, genesis, network }: ChainState): Promise<void> {
+  async committed({ tip, genesis }: ChainState): Promise<void> {
     if (this.#keepBlocks === 0 || this.#everyBlocks === 0) return;
     try {
       // Snapshots are made at multiples of this alone.
@@ -47,7 +47,7 @@ export class Pruner {
       const moved = upTo % this.#everyBlocks === 0 ? await this.#snapshots.moveBase(upTo) : undefined;
       if (moved !== undefined) this.#log.info('the chain begins with a snapshot now', { height: moved });
       const oldest = tip.height - 2 * genesis.window;
-      const done = await this.#snapshots.prune(PER_COMMIT, network, oldest);
+      const done = await this.#snapshots.prune(PER_COMMIT, oldest);
       if (done !== undefined) this.#compact(done);
     } catch (error) {
       this.#log.warn('old blocks were not removed', {

@@ -10,10 +10,8 @@ import {
 } from '@it-chain/contracts';
 import type { ChainState } from './chain-state.js';
 import type { ChainStore } from './chain-store.js';
+import { copyState } from './copy-state.js';
 import type { SnapshotStore } from './snapshot-store.js';
-
-/** About how large a page of the application's state is, in bytes. */
-const PAGE_BYTES = 512 * 1024;
 
 /** What the maker works with. */
 export interface SnapshotMakerDependencies {
@@ -63,19 +61,10 @@ export class SnapshotMaker {
 
   async #copy(state: ChainState): Promise<void> {
     const { application, snapshots, clock, log } = this.#with;
-    if (application.snapshot === undefined) return;
     const { height, applicationRoot: root } = state.tip;
     const began = clock.monotonic();
-    let pages = 0;
-    for (let cursor: Uint8Array | undefined = new Uint8Array(0); cursor !== undefined; pages += 1) {
-      const answer: Awaited<ReturnType<NonNullable<Application['snapshot']>>> = await application.snapshot({
-        root,
-        cursor,
-        maxBytes: PAGE_BYTES,
-      });
-      await snapshots.writePage(height, pages, answer.page);
-      cursor = answer.next;
-    }
+    const pages = await copyState({ height, root }, { application, snapshots });
+    if (pages === undefined) return;
     this.#copied = { state, pages };
     log.info('the state was copied for a snapshot', { height, pages, ms: Math.round(clock.monotonic() - began) });
   }

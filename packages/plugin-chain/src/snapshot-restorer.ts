@@ -4,6 +4,7 @@ import {
   Snapshot,
   SnapshotAnswer,
   SnapshotRequest,
+  beginningOf,
   failure,
   headerDigest,
   merkleRoot,
@@ -87,6 +88,8 @@ export class SnapshotRestorer {
       if (page === undefined) throw failure('ERR_SNAPSHOT_INVALID', `page ${index} of the snapshot did not come`);
       const { root, writes } = await application.restore({ height, previousRoot, page });
       await snapshots.writeState(writes);
+      // Nobody can compute again what a recovered network begins with: whoever has got it gives it to others.
+      if (snapshot.version === 2) await snapshots.writePage(height, index, page);
       previousRoot = root;
       if (index % 100 === 99) log.info('a snapshot is being fetched', { height, pages, got: index + 1 });
     }
@@ -96,7 +99,9 @@ export class SnapshotRestorer {
 
   /** The lists of the last W blocks: what they hold may not be committed again. Each leads to the one below it. */
   async #history({ genesis, network }: ChainState, snapshot: Snapshot, peer: string): Promise<void> {
-    const lowest = Math.max(1, snapshot.height - genesis.window + 1);
+    // What a network before this one has committed is signed for that one, and can never run here.
+    const lowest = Math.max(beginningOf(genesis) + 1, snapshot.height - genesis.window + 1);
+    if (snapshot.height < lowest) return;
     let digest = headerDigest(snapshot.header, network);
     for (let height = snapshot.height; height >= lowest;) {
       const { history } = await this.#ask(peer, { page: 0, historyFrom: height });

@@ -7,11 +7,9 @@ const HISTORY_BYTES = 3 * 1024 * 1024;
 /** Answers what peers ask about snapshots. */
 export class SnapshotServer {
   readonly #snapshots: SnapshotStore;
-  readonly #network: () => Uint8Array;
 
-  constructor(dependencies: { readonly snapshots: SnapshotStore; readonly network: () => Uint8Array }) {
+  constructor(dependencies: { readonly snapshots: SnapshotStore }) {
     this.#snapshots = dependencies.snapshots;
-    this.#network = dependencies.network;
   }
 
   /** The answer to one request, encoded. @throws ERR_BLOCK_NOT_FOUND, ERR_DATA_MALFORMED */
@@ -25,7 +23,7 @@ export class SnapshotServer {
       return SnapshotAnswer.encode({ page, history: [] });
     }
     if (historyFrom !== undefined) {
-      const history = await this.#snapshots.history(historyFrom, this.#network(), HISTORY_BYTES);
+      const history = await this.#snapshots.history(historyFrom, HISTORY_BYTES);
       return SnapshotAnswer.encode({ history });
     }
     return SnapshotAnswer.encode({ snapshot: await this.#snapshots.offered(), history: [] });

@@ -6,6 +6,7 @@ import {
   Snapshot,
   SystemState,
   ValidatorSet,
+  beginningOf,
   chainKeys,
   concatBytes,
   heightKey,
@@ -85,11 +86,11 @@ export class SnapshotStore {
   }
 
   /** Transaction lists from a height downwards, up to a size; at least one where there is one. */
-  async history(from: number, network: Uint8Array, maxBytes: number): Promise<HistoryEntry[]> {
+  async history(from: number, maxBytes: number): Promise<HistoryEntry[]> {
     const entries: HistoryEntry[] = [];
     let size = 0;
     for (let height = from; height >= 1; height -= 1) {
-      const entry = (await this.#stored(height)) ?? (await this.#ofBody(height, network));
+      const entry = (await this.#stored(height)) ?? (await this.#ofBody(height));
       if (entry === undefined) break;
       size += entry.header.length + entry.leaves.length + 16;
       if (entries.length > 0 && size > maxBytes) break;
@@ -104,10 +105,12 @@ export class SnapshotStore {
     return value === undefined ? undefined : HistoryEntry.decode(value);
   }
 
-  async #ofBody(height: number, network: Uint8Array): Promise<HistoryEntry | undefined> {
+  async #ofBody(height: number): Promise<HistoryEntry | undefined> {
     const stored = await this.#chain.header(height);
     const body = stored === undefined ? undefined : await this.#chain.body(height, stored.digest);
     if (stored === undefined || body === undefined) return undefined;
+    // Of the block, not of the chain: below the beginning of a recovered network there are blocks of the one before.
+    const { network } = BlockHeader.decode(stored.header);
     const leaves = body.transactions.map((encoded) => transactionLeaf(transactionId(encoded, network), encoded));
     return { header: stored.header, leaves: concatBytes(...leaves) };
   }
@@ -135,14 +138,14 @@ export class SnapshotStore {
    * Removes up to `most` blocks from below the base, the oldest first; a transaction list is kept of those above `oldest`.
    * @returns the height of the base, when the last one below it has gone
    */
-  async prune(most: number, network: Uint8Array, oldest: number): Promise<number | undefined> {
+  async prune(most: number, oldest: number): Promise<number | undefined> {
     const begins = this.#chain.base?.height ?? 0;
     this.#pruned ??= await this.#storedPruned();
     if (this.#pruned >= begins) return undefined;
     const last = Math.min(begins, this.#pruned + most);
     const writes: Write[] = [];
     for (let height = this.#pruned + 1; height <= last; height += 1) {
-      writes.push(...(await this.#removalOf(height, network, oldest)));
+      writes.push(...(await this.#removalOf(height, oldest)));
     }
     writes.push({ namespace: 'chain', key: storedKeys.pruned, value: heightKey(last) });
     await this.#write(writes, false);
@@ -162,7 +165,7 @@ export class SnapshotStore {
     return value === undefined ? 0 : Number(Buffer.from(value).readBigUInt64BE());
   }
 
-  async #removalOf(height: number, network: Uint8Array, oldest: number): Promise<Write[]> {
+  async #removalOf(height: number, oldest: number): Promise<Write[]> {
     const stored = await this.#chain.header(height);
     if (stored === undefined) return [];
     const remove = (key: Uint8Array): Write => ({ namespace: 'chain', key });
@@ -173,7 +176,7 @@ export class SnapshotStore {
     ];
     const receipts = await this.#all('chain', storedKeys.receiptsOf(height), storedKeys.receiptsOf(height + 1));
     for (const { key } of receipts) writes.push(remove(key));
-    const list = height > oldest ? await this.#ofBody(height, network) : undefined;
+    const list = height > oldest ? await this.#ofBody(height) : undefined;
     if (list !== undefined) {
       writes.push({ namespace: 'chain', key: storedKeys.history(height), value: HistoryEntry.encode(list) });
     }
@@ -232,9 +235,10 @@ export class SnapshotStore {
     const changes = !Buffer.from(ValidatorSet.encode(validators)).equals(ValidatorSet.encode(nextValidators));
     await this.#storage.write({
       writes: [
-        put(storedKeys.validators(1), ValidatorSet.encode(before.tip.validators)),
+        put(storedKeys.validators(beginningOf(before.genesis) + 1), ValidatorSet.encode(before.tip.validators)),
         ...sets,
         ...(changes ? [next] : []),
+        ...(snapshot.version === 2 ? [put(storedKeys.offered, Snapshot.encode(snapshot))] : []),
         put(storedKeys.base, Snapshot.encode(snapshot)),
         put(storedKeys.pruned, heightKey(snapshot.height)),
         put(storedKeys.system, SystemState.encode(after.system)),
@@ -251,10 +255,44 @@ export class SnapshotStore {
     });
   }
 
+  /**
+   * Changes the chain over to the network that recovers it, in one synced batch. Blocks, receipts and committed ids of the
+   * network before stay where they are, below the new base. @throws ERR_STORAGE_CONDITION
+   */
+  async changeNetwork(before: ChainState, after: ChainState, base: Snapshot, offered: boolean): Promise<void> {
+    const put = (key: Uint8Array, value?: Uint8Array): Write => ({ namespace: 'chain', key, value });
+    if (after.tipBytes === undefined) throw new TypeError('a recovered chain has a tip');
+    const { height, validators } = after.tip;
+    const encoded = Snapshot.encode(base);
+    await this.#storage.write({
+      writes: [
+        { namespace: 'p2p', key: p2pKeys.genesis, value: after.genesisBytes },
+        { namespace: 'p2p', key: p2pKeys.leader },
+        put(storedKeys.validators(height + 1), ValidatorSet.encode(validators)),
+        // The set that the network before had scheduled.
+        put(storedKeys.validators(height + 2)),
+        put(storedKeys.base, encoded),
+        put(storedKeys.offered, offered ? encoded : undefined),
+        put(storedKeys.system, SystemState.encode(after.system)),
+        put(chainKeys.tip, after.tipBytes),
+      ],
+      when: [
+        { namespace: 'chain', key: chainKeys.tip, value: before.tipBytes },
+        { namespace: 'p2p', key: p2pKeys.genesis, value: before.genesisBytes },
+      ],
+      sync: true,
+      writer: '',
+      sequence: 0,
+    });
+    await this.#wipe('chain', storedKeys.pages, storedKeys.page(height, 0));
+    await this.#wipe('chain', storedKeys.proof(0), storedKeys.proof(height + 1));
+  }
+
   /** Removes all that a restore has written; the mark that it was begun goes last. */
   async wipe(): Promise<void> {
     await this.#wipe('app', EMPTY, undefined);
     for (const [from, to] of storedKeys.restored) await this.#wipe('chain', from, to);
+    await this.#wipe('chain', storedKeys.pages, storedKeys.pagesEnd);
     await this.#write([{ namespace: 'chain', key: storedKeys.restoring }], true);
   }
 

@@ -173,8 +173,8 @@ describe('snapshots', () => {
       ['height', { height: 19 }],
       ['header', { header: honest.next }],
       ['next', { next: honest.header }],
-      ['certificate', { certificate: { ...honest.certificate, digest: new Uint8Array(32) } }],
-      ['no seals', { certificate: { ...honest.certificate, seals: [] } }],
+      ['certificate', { certificate: { ...honest.certificate!, digest: new Uint8Array(32) } }],
+      ['no seals', { certificate: { ...honest.certificate!, seals: [] } }],
       ['members', { system: SystemState.encode({ ...system, nextSequence: system.nextSequence + 1 }) }],
       ['root', { applicationRoot: new Uint8Array(32) }],
     ];

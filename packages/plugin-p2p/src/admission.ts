@@ -30,8 +30,9 @@ import {
 } from '@it-chain/contracts';
 import type { Founding } from './founding.js';
 import { judgeJoin, ownJoinProposals } from './join-policy.js';
+import { otherNetwork } from './other-network.js';
 import type { PeerTable } from './peer-table.js';
-import type { KnownGenesis } from './read-genesis.js';
+import { readGenesis, type KnownGenesis } from './read-genesis.js';
 
 /** What the admission needs around it. */
 export interface AdmissionDependencies {
@@ -273,9 +274,14 @@ export class Admission {
 /** Above height 0 on both sides nobody changes over: see the table of decideFounding. */
 function refuseOther({ nodeId, hello }: Session, own: KnownGenesis, height: number): void {
   const { network } = hello;
-  if (network === undefined || sameBytes(network, own.digest) || hello.height === 0 || height === 0) return;
+  if (network === undefined || sameBytes(network, own.digest)) return;
+  const other = readGenesis(hello.genesis);
+  const recovered = own.value.recovery !== undefined || other.value.recovery !== undefined;
+  if (!recovered && (hello.height === 0 || height === 0)) return;
+  const { code, reason } = otherNetwork(own, other);
+  if (code === 'ERR_NETWORK_RECOVERED') throw failure(code, reason);
   throw failure(
-    'ERR_DIFFERENT_NETWORK',
+    code,
     `${nodeId} belongs to the network ${toHex(network)}, this node to ${own.network}, and both have blocks`,
   );
 }

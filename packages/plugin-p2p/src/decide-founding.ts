@@ -6,6 +6,8 @@ export interface NetworkView {
   readonly height: number;
   /** Hex digest of the genesis it would found with; absent where it must not found. */
   readonly candidate?: string | undefined;
+  /** True for a network that recovers another one. It has the blocks of that one, whatever this node has of them. */
+  readonly recovered?: boolean | undefined;
 }
 
 /** Who opened the session, as seen from here: `inbound` = the other node dialled this one. */
@@ -17,7 +19,7 @@ export type Direction = 'inbound' | 'outbound';
  * - `adopt-network`, `adopt-candidate`: the other's genesis, or what the other is about to found with.
  * - `keep`: nothing changes here; where the networks differ, the other node changes.
  * - `wait`: neither can found.
- * - `refuse`: two networks that both have blocks, or another one than the pinned: the session ends.
+ * - `refuse`: two networks that both have blocks, a recovered one and another, or another one than the pinned: the session ends.
  */
 export type FoundingDecision = 'found' | 'adopt-network' | 'adopt-candidate' | 'keep' | 'wait' | 'refuse';
 
@@ -40,6 +42,8 @@ export function decideFounding(
     return allowed(other.candidate) ? 'adopt-candidate' : 'refuse';
   }
   if (other.network === undefined || other.network === own.network) return 'keep';
+  // Never given up for a lower digest or for blocks, and entered by nodes without a network or by an operator only.
+  if (own.recovered === true || other.recovered === true) return 'refuse';
   if (own.height > 0) return other.height > 0 ? 'refuse' : 'keep';
   if (other.height === 0 && own.network < other.network) return 'keep';
   return allowed(other.network) ? 'adopt-network' : 'refuse';

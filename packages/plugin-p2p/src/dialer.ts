@@ -172,6 +172,7 @@ export class Dialer {
       target.refused =
         hasCode(error, 'ERR_PEER_SELF') ||
         hasCode(error, 'ERR_DIFFERENT_NETWORK') ||
+        hasCode(error, 'ERR_NETWORK_RECOVERED') ||
         hasCode(error, 'ERR_NETWORK_PINNED');
       target.next =
         this.#now() + (target.refused ? this.#options.refusedPauseMs : this.#pause(target, target.failures));

@@ -2,6 +2,7 @@ import {
   P2p,
   failure,
   sameBytes,
+  toHex,
   type Cancel,
   type Clock,
   type Hello,
@@ -40,6 +41,8 @@ export interface Meeting {
   readonly decision: FoundingDecision;
   readonly own: string | undefined;
   readonly other: string | undefined;
+  /** What both show. */
+  readonly genesis: { readonly own: KnownGenesis | undefined; readonly other: KnownGenesis | undefined };
 }
 
 /** To which network this node belongs, and how it comes to one. Everything that changes it goes through one queue. */
@@ -141,12 +144,18 @@ export class Founding {
       for (let attempt = 0; ; attempt += 1) {
         const own = this.#genesis?.network;
         const decision = decideFounding(
-          { network: own, height: this.#height, candidate: this.#candidate?.network },
+          {
+            network: own,
+            height: this.#height,
+            candidate: this.#candidate?.network,
+            recovered: this.#genesis?.value.recovery !== undefined,
+          },
           shown.view,
           direction,
           this.#options.pin,
         );
-        const meeting = { decision, own, other: shown.view.network };
+        const genesis = { own: this.#genesis, other: shown.genesis };
+        const meeting = { decision, own, other: shown.view.network, genesis };
         const target = this.#targetOf(decision, shown);
         if (target === undefined) {
           const conflict = shown.view.network !== undefined && shown.view.network !== own && shown.view.height === 0;
@@ -198,6 +207,7 @@ export class Founding {
     log.info(this.#isFounder(to) ? 'this node founds a network' : 'this node joins a network', {
       network: to.network,
       ...(from === undefined ? {} : { instead: from.network }),
+      ...(to.value.recovery === undefined ? {} : { recovers: toHex(to.value.recovery.network) }),
     });
     await this.#dependencies.changed(to);
     this.#beginToSettle();

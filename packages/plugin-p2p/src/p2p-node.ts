@@ -16,6 +16,7 @@ import {
   type Clock,
   type Consensus,
   type Gauge,
+  type Health,
   type Infer,
   type JoinAnswer,
   type Leader,
@@ -43,6 +44,7 @@ import type { Direction } from './decide-founding.js';
 import { Dialer } from './dialer.js';
 import { Founding, type Meeting } from './founding.js';
 import { LeaderRepository } from './leader-repository.js';
+import { otherNetwork, type OtherNetwork } from './other-network.js';
 import type { P2pConfig } from './p2p-config.js';
 import { P2pStore } from './p2p-store.js';
 import { PeerTable, type PeerRow } from './peer-table.js';
@@ -71,6 +73,7 @@ export interface P2pDependencies {
   ) => Promise<Uint8Array>;
   readonly verify: (checks: readonly SignatureCheck[]) => Promise<boolean[]>;
   readonly emit: <B>(notice: NoticeDefinition<B>, body: B) => Promise<void>;
+  readonly health: (health: Health) => void;
 }
 
 /** What is made once the application has said its name. */
@@ -80,6 +83,8 @@ interface Parts {
   readonly admission: Admission;
 }
 
+/** Codes with which a session between two networks ends. */
+const OTHER_NETWORK = new Set(['ERR_DIFFERENT_NETWORK', 'ERR_NETWORK_PINNED', 'ERR_NETWORK_RECOVERED']);
 const CANDIDATE_POLL_MS = 50;
 /** After so many looks the address of the gateway counts as unknown, and admission is by vote. */
 const CANDIDATE_POLLS = 100;
@@ -205,7 +210,7 @@ export class P2pNode implements P2p {
   /** A session is gone. */
   async disconnected({ nodeId, code }: Infer<typeof PeerGone>): Promise<void> {
     this.#table.disconnected(nodeId, this.#deps.clock.now());
-    if (code === 'ERR_DIFFERENT_NETWORK' || code === 'ERR_NETWORK_PINNED') this.#dialer.refused(nodeId);
+    if (OTHER_NETWORK.has(code)) this.#dialer.refused(nodeId);
     else if (code === 'ERR_PEER_DISCONNECTED') this.#dialer.leave(nodeId);
     else this.#dialer.disconnected(nodeId);
     await this.#table.flush();
@@ -287,9 +292,14 @@ export class P2pNode implements P2p {
       const { own, other } = meeting;
       const pinned = this.#config.network !== undefined && this.#config.network !== other;
       const mine = this.#config.network ?? own ?? 'none';
-      const reason = `this node belongs to the network ${mine}, the other one to ${other ?? 'none'}`;
-      log.warn('a peer of another network is refused', { peer: nodeId, own: mine, other });
-      await this.#end(nodeId, pinned ? 'ERR_NETWORK_PINNED' : 'ERR_DIFFERENT_NETWORK', reason);
+      const { code, reason } = pinned
+        ? {
+            code: 'ERR_NETWORK_PINNED',
+            reason: `this node belongs to the network ${mine}, the other one to ${other ?? 'none'}`,
+          }
+        : await this.#otherNetwork(meeting);
+      log.warn('a peer of another network is refused', { peer: nodeId, own: mine, other, code, reason });
+      await this.#end(nodeId, code, reason);
     } catch (error) {
       if (!isItChainError(error)) throw error;
       // A store that fails is no fault of the peer.
@@ -299,6 +309,22 @@ export class P2pNode implements P2p {
       await this.#end(nodeId, code, reason);
     }
     return undefined;
+  }
+
+  /** Whoever can sign may claim to have recovered this network; a node says so only of one of its members. */
+  async #otherNetwork({ genesis: { own, other } }: Meeting): Promise<OtherNetwork> {
+    const said = otherNetwork(own, other);
+    if (said.successor === undefined) return said;
+    const { founder, recovery } = said.successor.value;
+    const { roles } = await this.#deps.chain.roles({ publicKeys: [founder] });
+    const role = roles[0]?.role;
+    if (role !== 'validator' && role !== 'learner') {
+      const { network } = said.successor;
+      const reason = `the network ${network} says that it recovers that of this node, but its founder is no member here`;
+      return { code: 'ERR_DIFFERENT_NETWORK', reason };
+    }
+    this.#deps.health({ state: 'degraded', reason: `${said.reason} (reason given: ${recovery?.reason ?? ''})` });
+    return said;
   }
 
   async #end(nodeId: string, code: string, reason: string): Promise<void> {

@@ -40,6 +40,9 @@ export const p2pPlugin = definePlugin({
       sign: (domain, network, content) => context.sign(domain, network, content),
       verify: (checks) => context.verify(checks),
       emit: (notice, body) => context.emit(notice, body),
+      health: (health) => {
+        context.health(health);
+      },
     });
     context.serve(P2p, node);
     const gate = { open: false };

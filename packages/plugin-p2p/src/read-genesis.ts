@@ -1,4 +1,14 @@
-import { Genesis, NO_NETWORK, failure, messageOf, networkOf, sameBytes, toHex, type Hello } from '@it-chain/contracts';
+import {
+  Genesis,
+  NO_NETWORK,
+  failure,
+  messageOf,
+  networkOf,
+  recoveryProblem,
+  sameBytes,
+  toHex,
+  type Hello,
+} from '@it-chain/contracts';
 import type { NetworkView } from './decide-founding.js';
 
 /** A genesis with its bytes and its digest. */
@@ -17,6 +27,8 @@ export function readGenesis(bytes: Uint8Array): KnownGenesis {
   if (value.version !== 1) throw wrong(`of version ${value.version}`);
   if (!value.validators.some((key) => sameBytes(key, value.founder))) throw wrong('whose founder is no validator');
   if (value.window === 0 || value.maxBlockTransactions === 0) throw wrong('that allows no transaction');
+  const problem = recoveryProblem(value);
+  if (problem !== undefined) throw wrong(problem);
   const digest = networkOf(value);
   return { value, bytes, digest, network: toHex(digest) };
 }
@@ -48,7 +60,12 @@ export function readHello(hello: Hello, peer: Uint8Array, application: string): 
     );
   }
   return {
-    view: { network: genesis?.network, height: genesis === undefined ? 0 : hello.height, candidate: shown?.network },
+    view: {
+      network: genesis?.network,
+      height: genesis === undefined ? 0 : hello.height,
+      candidate: shown?.network,
+      recovered: genesis?.value.recovery !== undefined,
+    },
     genesis,
     candidate: shown,
   };
@@ -56,7 +73,8 @@ export function readHello(hello: Hello, peer: Uint8Array, application: string): 
 
 function readCandidate(bytes: Uint8Array, peer: Uint8Array): KnownGenesis {
   const candidate = readGenesis(bytes);
-  if (!sameBytes(candidate.value.founder, peer) || candidate.value.validators.length !== 1) {
+  const { founder, validators, recovery } = candidate.value;
+  if (!sameBytes(founder, peer) || validators.length !== 1 || recovery !== undefined) {
     throw failure('ERR_DATA_MALFORMED', 'a candidate that names another founder than the node that shows it');
   }
   return candidate;

@@ -6,6 +6,7 @@ const low = '1'.repeat(64);
 const high = '2'.repeat(64);
 const unfounded = (candidate = 'c'.repeat(64)): NetworkView => ({ height: 0, candidate });
 const at = (network: string, height: number): NetworkView => ({ network, height });
+const recovered = (network: string, height: number): NetworkView => ({ network, height, recovered: true });
 
 describe('decideFounding', () => {
   const rows: [string, NetworkView, NetworkView, FoundingDecision, FoundingDecision, string?][] = [
@@ -21,6 +22,14 @@ describe('decideFounding', () => {
     ['only they have blocks', at(low, 0), at(high, 1), 'adopt-network', 'adopt-network'],
     ['only we have blocks', at(high, 1), at(low, 0), 'keep', 'keep'],
     ['both have blocks', at(low, 1), at(high, 1), 'refuse', 'refuse'],
+    ['unfounded meets a recovered network', unfounded(), recovered(high, 9), 'adopt-network', 'adopt-network'],
+    ['recovered meets unfounded', recovered(high, 9), unfounded(), 'keep', 'keep'],
+    ['founded at height 0 meets a recovered network', at(high, 0), recovered(low, 9), 'refuse', 'refuse'],
+    ['recovered, its state not here yet, meets a lower digest', recovered(high, 0), at(low, 0), 'refuse', 'refuse'],
+    ['recovered, its state not here yet, meets blocks', recovered(high, 0), at(low, 5), 'refuse', 'refuse'],
+    ['recovered meets the network before', recovered(low, 9), at(high, 9), 'refuse', 'refuse'],
+    ['recovered meets another recovery', recovered(low, 9), recovered(high, 9), 'refuse', 'refuse'],
+    ['recovered meets a node of its own', recovered(low, 9), recovered(low, 0), 'keep', 'keep'],
     ['pinned meets unfounded', unfounded(), unfounded(), 'wait', 'refuse', low],
     ['pinned meets the candidate it wants', unfounded(), unfounded(low), 'wait', 'adopt-candidate', low],
     ['pinned meets another network', unfounded(), at(high, 3), 'refuse', 'refuse', low],

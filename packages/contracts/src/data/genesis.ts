@@ -1,4 +1,4 @@
-import { bytes, choice, message, repeated, string, uint32, uint64, type Infer } from '../schema/index.js';
+import { bytes, choice, message, nested, optional, repeated, string, uint32, uint64, type Infer } from '../schema/index.js';
 import { NO_NETWORK, domainDigest } from './signing.js';
 import type { ValidatorSet } from './validator-set.js';
 
@@ -6,6 +6,30 @@ import type { ValidatorSet } from './validator-set.js';
 export const ADMISSIONS = ['open', 'allowlist', 'vote'] as const;
 /** How learners become validators: `skip-two` never stops at two validators, where either one down stops the chain. */
 export const GROWTHS = ['skip-two', 'immediate'] as const;
+
+/**
+ * How a network begins that goes on where another one has lost its quorum for good: not with an empty state, but with that
+ * after a block of the network before.
+ */
+export const Recovery = message('Recovery', {
+  /** The network before. */
+  network: bytes(1, { length: 32 }),
+  /** Of its last certified block, 1 or more. The first block of this network is the next one. */
+  height: uint64(2),
+  /** Of that block. */
+  digest: bytes(3, { length: 32 }),
+  /** State root after that block in the network before. */
+  stateRoot: bytes(4, { length: 32 }),
+  /** Of the members that this network begins with. */
+  systemRoot: bytes(5, { length: 32 }),
+  /** Of the application's state, which is carried over as it is. */
+  applicationRoot: bytes(6, { length: 32 }),
+  /** Why, in the words of the operator. */
+  reason: string(7, { maxLength: 256 }),
+  /** Ed25519 of the founder over the domain `recovery`, the network before and {@link recoveryContent}. */
+  signature: bytes(15, { length: 64 }),
+});
+export type Recovery = Infer<typeof Recovery>;
 
 /** What all nodes of a network agree on from the start. Its digest is the network. Canonical. */
 export const Genesis = message('Genesis', {
@@ -31,8 +55,10 @@ export const Genesis = message('Genesis', {
   maxTransactionBytes: uint32(13),
   /** Name and major version of the application: `kv/1`. */
   application: string(14, { maxLength: 64 }),
-  /** ms since the epoch; block 1 is later. */
+  /** ms since the epoch; the first block is later. */
   time: uint64(15),
+  /** Absent where the network begins with nothing. */
+  recovery: optional(nested(16, Recovery)),
 });
 export type Genesis = Infer<typeof Genesis>;
 

@@ -9,6 +9,7 @@ export * from './block.js';
 export * from './certificate.js';
 export * from './merkle.js';
 export * from './genesis.js';
+export * from './recovery.js';
 export * from './node-record.js';
 export * from './vote.js';
 export * from './keyspace.js';

@@ -2,7 +2,7 @@ import sodium from 'sodium-native';
 import { concatBytes, sha256 } from './hash.js';
 
 /** What a signature is for. The tag in front of the signed bytes is `it-chain/<domain>/1`. */
-export type Domain = 'handshake' | 'record' | 'vote' | 'transaction' | 'genesis' | 'join' | 'block';
+export type Domain = 'handshake' | 'record' | 'vote' | 'transaction' | 'genesis' | 'join' | 'block' | 'recovery';
 
 /** Stands for the network where there is none yet: 32 zero bytes. */
 export const NO_NETWORK: Uint8Array = new Uint8Array(32);

@@ -6,8 +6,9 @@ import { certificateChecks } from './certificate.js';
 import { verifySignature } from './signing.js';
 import type { VerifiedPosition } from './verify-block.js';
 import { genesisValidators, networkOf, type Genesis } from './genesis.js';
+import { beginningOf } from './recovery.js';
 import { SystemState, scheduledSet, stateRootOf, systemRootOf } from './system-state.js';
-import { ValidatorSet, validatorSetHash } from './validator-set.js';
+import { ValidatorSet, validatorIndex, validatorSetHash } from './validator-set.js';
 
 /** Proof of one change of the validator set: a header certified by the set it says holds, and the set after it. */
 export const SetChange = message('SetChange', {
@@ -25,16 +26,16 @@ export type SetChange = Infer<typeof SetChange>;
  * the genesis through every change of the set. The state of the application comes in pages beside it.
  */
 export const Snapshot = message('Snapshot', {
-  /** 1. */
+  /** 1; 2 for what a recovered network begins with, which the genesis itself proves: then there are no headers. */
   version: uint32(1),
   /** s. */
   height: uint64(2),
-  /** Header s, encoded. */
+  /** Header s, encoded; empty in version 2. */
   header: bytes(3, { maxLength: 1_024 }),
-  /** Header s+1, encoded. */
+  /** Header s+1, encoded; empty in version 2. */
   next: bytes(4, { maxLength: 1_024 }),
-  /** Of header s+1. */
-  certificate: nested(5, Certificate),
+  /** Of header s+1; absent in version 2. */
+  certificate: optional(nested(5, Certificate)),
   /** SystemState after block s, encoded. */
   system: bytes(6),
   /** Root of the application's state after block s. */
@@ -74,9 +75,14 @@ export const SnapshotAnswer = message('SnapshotAnswer', {
 /** What a snapshot says, its form checked; true once all signatures of `checks` are valid. */
 export interface ReadSnapshot {
   readonly network: Uint8Array;
-  readonly header: BlockHeader;
-  /** Digest of header s. */
+  /** Digest of header s; in version 2 the network. */
   readonly digest: Uint8Array;
+  /** Time and creator of block s; in version 2 of the genesis. */
+  readonly time: number;
+  readonly proposer: Uint8Array;
+  readonly proposerSequence: number;
+  /** True where the header above s is not needed to certify the root: block s did not change the state. */
+  readonly rootCertified: boolean;
   readonly system: SystemState;
   readonly systemRoot: Uint8Array;
   readonly stateRoot: Uint8Array;
@@ -94,11 +100,14 @@ export function readSnapshot(genesis: Genesis, snapshot: Snapshot): ReadSnapshot
   const network = networkOf(genesis);
   const invalid = (what: string): Error =>
     failure('ERR_SNAPSHOT_INVALID', `the snapshot of height ${snapshot.height} ${what}`);
+  if (snapshot.version === 2) return readBeginning(genesis, snapshot, invalid);
   if (snapshot.version !== 1) throw invalid(`has the unknown version ${snapshot.version}`);
+  if (snapshot.height <= beginningOf(genesis)) throw invalid('lies below the beginning of its network');
   const checks: SignatureCheck[] = [];
   let set = genesisValidators(genesis);
-  const certified = (encoded: Uint8Array, certificate: Certificate): BlockHeader => {
+  const certified = (encoded: Uint8Array, certificate: Certificate | undefined): BlockHeader => {
     const header = BlockHeader.decodeCanonical(encoded);
+    if (certificate === undefined) throw invalid('has no certificate');
     if (!sameBytes(header.network, network)) throw invalid('is of another network');
     if (certificate.height !== header.height) throw invalid('has a certificate of another height');
     if (!sameBytes(header.validators, validatorSetHash(set))) throw invalid(`leaves out a change before ${header.height}`);
@@ -123,7 +132,38 @@ export function readSnapshot(genesis: Genesis, snapshot: Snapshot): ReadSnapshot
   const systemRoot = systemRootOf(system);
   const stateRoot = stateRootOf(systemRoot, snapshot.applicationRoot);
   if (!sameBytes(stateRoot, next.previousStateRoot)) throw invalid('has another state root than the block above it');
-  return { network, header, digest, system, systemRoot, stateRoot, validators: set, checks };
+  const { time, proposer, proposerSequence } = header;
+  const rootCertified = sameBytes(stateRoot, header.previousStateRoot);
+  return { network, digest, time, proposer, proposerSequence, rootCertified, system, systemRoot, stateRoot, validators: set, checks };
+}
+
+/** What a recovered network begins with: the genesis names both roots, so nothing needs a signature but the genesis. */
+function readBeginning(genesis: Genesis, snapshot: Snapshot, invalid: (what: string) => Error): ReadSnapshot {
+  const { recovery, founder, time } = genesis;
+  const network = networkOf(genesis);
+  if (recovery?.height !== snapshot.height) throw invalid('is not what its network begins with');
+  const { header, next, certificate, sets, applicationRoot } = snapshot;
+  if (header.length + next.length + sets.length > 0 || certificate !== undefined) throw invalid('has headers that prove nothing');
+  const system = SystemState.decodeCanonical(snapshot.system);
+  const systemRoot = systemRootOf(system);
+  if (!sameBytes(systemRoot, recovery.systemRoot)) throw invalid('has other members than the genesis');
+  if (!sameBytes(applicationRoot, recovery.applicationRoot)) throw invalid('has another state than the genesis');
+  const validators = scheduledSet(system);
+  if (!sameBytes(validatorSetHash(validators), validatorSetHash(genesisValidators(genesis)))) throw invalid('has other validators');
+  return {
+    network,
+    digest: network,
+    time,
+    proposer: founder,
+    proposerSequence: validators.validators[validatorIndex(validators, founder)]?.sequence ?? 0,
+    // Known from the genesis, and yet the first block is made at once: then the new set has signed the state.
+    rootCertified: false,
+    system,
+    systemRoot,
+    stateRoot: stateRootOf(systemRoot, applicationRoot),
+    validators,
+    checks: [],
+  };
 }
 
 /**
@@ -131,7 +171,7 @@ export function readSnapshot(genesis: Genesis, snapshot: Snapshot): ReadSnapshot
  * @throws ERR_SNAPSHOT_INVALID, ERR_CERTIFICATE_INVALID, ERR_DATA_MALFORMED
  */
 export function verifiedSnapshot(genesis: Genesis, snapshot: Snapshot): VerifiedPosition {
-  const { network, header, digest, system, validators, checks } = readSnapshot(genesis, snapshot);
+  const { network, time, digest, system, validators, checks } = readSnapshot(genesis, snapshot);
   for (const { publicKey, message: signed, signature } of checks) {
     if (verifySignature(publicKey, signed, signature)) continue;
     throw failure('ERR_CERTIFICATE_INVALID', `the snapshot of height ${snapshot.height} has an invalid signature`);
@@ -141,7 +181,7 @@ export function verifiedSnapshot(genesis: Genesis, snapshot: Snapshot): Verified
     network,
     height: snapshot.height,
     digest,
-    time: header.time,
+    time,
     validators,
     nextValidators: scheduledSet(system),
     system,

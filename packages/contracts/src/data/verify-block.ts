@@ -101,8 +101,11 @@ export interface VerifiedPosition extends ChainPosition {
   readonly system: SystemState;
 }
 
-/** The position before block 1. */
+/** The position before block 1. @throws ERR_SNAPSHOT_INVALID for a recovered network, which `verifiedSnapshot` begins with */
 export function verifiedGenesis(genesis: Genesis): VerifiedPosition {
+  if (genesis.recovery !== undefined) {
+    throw failure('ERR_SNAPSHOT_INVALID', 'a recovered network begins with members that its genesis alone does not hold');
+  }
   const network = networkOf(genesis);
   const validators = genesisValidators(genesis);
   const system = genesisSystemState(genesis);

@@ -189,6 +189,10 @@ export const RestoreSnapshotRequest = message('RestoreSnapshotRequest', {
   /** Whom to fetch its pages from. */
   peer: string(2, { maxLength: 64 }),
 });
+export const RecoverRequest = message('RecoverRequest', {
+  /** Of the network that goes on from the tip, encoded. */
+  genesis: bytes(1, { maxLength: 65_536 }),
+});
 /** The snapshot that this chain began with; absent where it has all blocks. */
 export const ChainBase = message('ChainBase', { snapshot: optional(nested(1, Snapshot)) });
 
@@ -263,6 +267,15 @@ export const Chain = defineRole('chain', 1, {
         name: 'snapshot.restore',
         doc: 'Begins a chain of height 0 with a snapshot whose certificates the caller has verified.',
         in: RestoreSnapshotRequest,
+        out: ChainTip,
+        timeoutMs: 3_600_000,
+      }),
+    ),
+    recover: optionalCall(
+      command({
+        name: 'chain.recover',
+        doc: 'Changes the stored chain over to a network that recovers it. For an operator whose network has lost its quorum for good; no node asks for it.',
+        in: RecoverRequest,
         out: ChainTip,
         timeoutMs: 3_600_000,
       }),

@@ -80,7 +80,7 @@ export const P2p = defineRole('p2p', 1, {
     'P2: a record is stored only when its signature is valid and its sequence is higher than the known one',
     'P3: of two unfounded nodes the dialled one founds',
     'P4: an unfounded node adopts the network of a founded one, whoever dialled',
-    'P5: of two networks at height 0 the lower genesis digest wins; above height 0 the session is refused with ERR_DIFFERENT_NETWORK',
+    'P5: of two networks at height 0 the lower genesis digest wins; above height 0 the session is refused with ERR_DIFFERENT_NETWORK; a recovered network is never given up and takes no founded node over',
     'P6: the leader is what consensus last said, and none before founding',
   ],
   calls: {

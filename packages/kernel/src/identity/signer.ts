@@ -20,6 +20,7 @@ const DOMAINS: ReadonlySet<string> = new Set<Exclude<Domain, 'vote'>>([
   'genesis',
   'join',
   'block',
+  'recovery',
 ]);
 
 /** Serves the role identity: signs with the node's key, votes only after the guard has them on disk. */

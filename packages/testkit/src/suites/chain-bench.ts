@@ -84,6 +84,15 @@ export interface BenchTransaction {
   readonly membership?: Membership;
 }
 
+const NO_HELLO = {
+  genesis: new Uint8Array(0),
+  height: 0,
+  name: '',
+  addresses: [],
+  candidate: new Uint8Array(0),
+  leader: new Uint8Array(0),
+};
+
 let nonces = 0;
 
 /** A signed transaction; without a membership change it sets `text` in the application. */
@@ -132,6 +141,8 @@ export class ChainBench {
   /** Signatures that were verified. */
   verified = 0;
   readonly answered: { readonly requestId: string; readonly body: Uint8Array; readonly errorCode: string }[] = [];
+  /** Node ids of the peers that are connected. */
+  sessions: readonly string[] = [];
   /** What peers answer. */
   peer: (request: Infer<typeof FetchRequest>) => Promise<Uint8Array> = () =>
     Promise.reject(failure('ERR_PEER_NOT_CONNECTED', 'no peer'));
@@ -283,6 +294,17 @@ export class ChainBench {
     });
     this.context.provide(Transport, {
       ...({} as Transport),
+      sessions: () =>
+        Promise.resolve({
+          sessions: this.sessions.map((name) => ({
+            nodeId: name,
+            publicKey: benchKeys(name).publicKey,
+            address: '',
+            direction: 'inbound' as const,
+            since: 0,
+            hello: NO_HELLO,
+          })),
+        }),
       fetch: async (request) => ({ body: await this.peer(request) }),
       answer: (request) => {
         this.answered.push(request);

@@ -22,6 +22,10 @@ export const chainErrors = {
     when: 'A snapshot does not follow from the genesis, or its pages do not come to the root that the network certified.',
     fix: 'Nothing, if a peer sent it: another one is asked, or all blocks are replayed.',
   },
+  ERR_RECOVERY_REFUSED: {
+    when: 'A network was not recovered: the genesis does not go on from the chain of this node, or not by a member of it. Exit code 5.',
+    fix: 'The message says what does not fit; see docs/recovery.md.',
+  },
   ERR_CHAIN_APPLICATION: {
     when: 'The application of this node is not the one that the genesis of its network names.',
     fix: 'Configure the application that the message names, or use an empty data directory for another network.',

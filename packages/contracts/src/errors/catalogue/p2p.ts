@@ -6,6 +6,10 @@ export const p2pErrors = {
     when: 'The other node belongs to another network: both have blocks and their genesis differ.',
     fix: 'Use an empty data directory to join the other network.',
   },
+  ERR_NETWORK_RECOVERED: {
+    when: 'A member has let the network go on in a new one, because its quorum was lost for good; one of two nodes has not followed. Exit code 5.',
+    fix: 'Stop the node that is left behind and follow with `it-chain recover --from HOST:PORT --yes`, or move its data aside and join again.',
+  },
   ERR_NETWORK_UNFOUNDED: {
     when: 'The node belongs to no network yet.',
     fix: 'Join a member, let somebody join this node, or start with --solo.',
