@@ -1,34 +1,12 @@
-import { spawn } from 'node:child_process';
 import { copyFileSync, existsSync, readFileSync, readdirSync, statSync, truncateSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { expect } from 'chai';
 import { toHex } from '@it-chain/contracts';
 import { liveTables } from '@it-chain/plugin-leveldb';
-import { NodeProcess, root } from './support/node-process.js';
+import { run } from './support/command.js';
+import { NodeProcess } from './support/node-process.js';
 import { put, scratch } from './support/network.js';
 import { until } from './support/until.js';
-
-interface Run {
-  readonly code: number | null;
-  readonly json: Readonly<Record<string, unknown>>;
-  readonly err: string;
-}
-
-/** Runs the command with --json; gives its last line. */
-function run(...args: string[]): Promise<Run> {
-  const child = spawn(process.execPath, [join(root, 'packages', 'cli', 'dist', 'bin.js'), ...args, '--json'], {
-    stdio: ['ignore', 'pipe', 'pipe'],
-  });
-  let [out, err] = ['', ''];
-  child.stdout.on('data', (chunk: Buffer) => (out += chunk.toString()));
-  child.stderr.on('data', (chunk: Buffer) => (err += chunk.toString()));
-  return new Promise((resolve) =>
-    child.on('close', (code) => {
-      const last = out.trim().split('\n').at(-1) ?? '';
-      resolve({ code, json: last === '' ? {} : (JSON.parse(last) as Run['json']), err });
-    }),
-  );
-}
 
 const KEYS = 30;
 

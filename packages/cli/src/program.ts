@@ -11,6 +11,7 @@ import { kvCommand } from './commands/kv.js';
 import { membersCommand } from './commands/members.js';
 import { dialCommand, disconnectCommand, joinCommand, leaveCommand } from './commands/peers.js';
 import { pluginCommand } from './commands/plugin.js';
+import { recoverCommand } from './commands/recover.js';
 import { startCommand } from './commands/start.js';
 import { leaderCommand, peersCommand, statusCommand, validatorsCommand } from './commands/status.js';
 import { txCommand } from './commands/tx.js';
@@ -50,6 +51,7 @@ export function createProgram(cli: Cli): Command {
   configCommand(program, cli);
   pluginCommand(program, cli);
   chainCommand(program, cli);
+  recoverCommand(program, cli);
   keysCommand(program, cli);
   versionCommand(program, cli);
   return program;

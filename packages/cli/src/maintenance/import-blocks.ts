@@ -3,7 +3,7 @@ import { Genesis, failure, sameBytes, toHex, type ChainTip } from '@it-chain/con
 import type { Io } from '../terminal/io.js';
 import { appendBlock } from './append-block.js';
 import { BlockFile } from './block-file.js';
-import { networkOfBytes } from './rebuild-store.js';
+import { networkOfBytes, requireFromBlocks } from './rebuild-store.js';
 import { StoppedNode } from './stopped-node.js';
 
 /** What an import came to. */
@@ -32,6 +32,7 @@ export async function importBlocks(
     try {
       const stored = await node.genesis();
       requireSame(file, stored);
+      if (stored === undefined) requireFromBlocks(genesis);
       const tip = stored === undefined ? await node.found(genesis) : await node.entered();
       const reached = await append(node, file, tip, options.progress);
       return { network: toHex(file.network), before: tip.height, height: reached.height };

@@ -1,5 +1,6 @@
 import {
   Genesis,
+  failure,
   heightKey,
   isItChainError,
   messageOf,
@@ -12,11 +13,9 @@ import {
 import type { Io } from '../terminal/io.js';
 import { appendBlock } from './append-block.js';
 import type { BlockSource } from './block-sources.js';
+import { copyNamespace } from './copy-namespace.js';
 import { StoppedNode, type StoppedNodeOptions } from './stopped-node.js';
 import { rebuildFolder } from './swap-store.js';
-
-/** Entries that are copied in one write. */
-const COPY_AT_ONCE = 500;
 
 /** What a store is built from. */
 export interface RebuildOptions {
@@ -51,6 +50,7 @@ export interface Rebuilt {
  */
 export async function rebuildStore(options: RebuildOptions, io: Io): Promise<Rebuilt> {
   const { config, verb, dataDir, identity, genesis, to, sources } = options;
+  requireFromBlocks(genesis);
   const flags = [{ path: 'node.dataDir', value: rebuildFolder(dataDir) }];
   const node = await StoppedNode.open({ config, verb, identity, flags, genesis }, io);
   try {
@@ -98,7 +98,7 @@ async function appendNext(
 async function copyRest(old: Storage | undefined, to: Storage, votedUpTo: number): Promise<string[]> {
   const lost: string[] = [];
   for (const namespace of ['p2p', 'pool', 'wal'] as const) {
-    const whole = old !== undefined && (await copyNamespace(old, to, namespace, lost));
+    const whole = old !== undefined && (await copyReadable(old, to, namespace, lost));
     if (whole) continue;
     if (old === undefined) lost.push(`${WHAT[namespace]}: the old store does not open`);
     // A record of a height above the open one: consensus votes on nothing until that height was decided by others,
@@ -114,24 +114,10 @@ const WHAT: Readonly<Record<'p2p' | 'pool' | 'wal', string>> = {
   wal: 'votes of the open height (this node stays silent until others have decided it)',
 };
 
-async function copyNamespace(
-  old: Storage,
-  to: Storage,
-  namespace: keyof typeof WHAT,
-  lost: string[],
-): Promise<boolean> {
-  let from = new Uint8Array(0);
+async function copyReadable(old: Storage, to: Storage, namespace: keyof typeof WHAT, lost: string[]): Promise<boolean> {
   try {
-    for (;;) {
-      const page = await old.range({ namespace, from, limit: COPY_AT_ONCE, maxBytes: 0, reverse: false });
-      await write(
-        to,
-        page.entries.map(({ key, value }) => ({ namespace, key, value })),
-      );
-      const last = page.entries.at(-1);
-      if (!page.more || last === undefined) return true;
-      from = new Uint8Array([...last.key, 0]);
-    }
+    await copyNamespace(old, to, namespace);
+    return true;
   } catch (error) {
     if (!isItChainError(error)) throw error;
     lost.push(`${WHAT[namespace]}: ${messageOf(error)}`);
@@ -145,3 +131,16 @@ async function write(storage: Storage, writes: readonly (Write & { namespace: Na
 
 /** The network of an encoded genesis. */
 export const networkOfBytes = (genesis: Uint8Array): Uint8Array => networkOf(Genesis.decodeCanonical(genesis));
+
+/** A recovered network begins with a state that no block of it can bring back. @throws ERR_BLOCK_NOT_FOUND */
+export function requireFromBlocks(genesis: Uint8Array): void {
+  const { recovery } = Genesis.decodeCanonical(genesis);
+  if (recovery === undefined) return;
+  throw failure(
+    'ERR_BLOCK_NOT_FOUND',
+    `this network begins with the state after block ${recovery.height} of the one before: its blocks alone do not lead to a state`,
+    {
+      hint: 'Recover the store that `recover` has kept once more, or move the data aside (keep node.key and votes.guard) and join again.',
+    },
+  );
+}

@@ -1,14 +1,13 @@
 import { resolve } from 'node:path';
 import { createClient, type Client } from '@it-chain/client';
-import { Genesis, failure, isItChainError, sameBytes, toHex, type Registration } from '@it-chain/contracts';
-import type { NodeServices } from '@it-chain/kernel';
+import { Genesis, failure, sameBytes, toHex } from '@it-chain/contracts';
 import type { Io } from '../terminal/io.js';
-import { verifyBlocks } from '../node/verify-chain.js';
 import { BlockFile } from './block-file.js';
 import { fileSource, nodeSource, storeSource, type BlockSource } from './block-sources.js';
+import { problemsOf, readable, requireYes, withNode, type Opened } from './maintained-node.js';
 import { networkOfBytes, rebuildStore, type Rebuilt } from './rebuild-store.js';
-import { StoppedNode } from './stopped-node.js';
-import { finishSwap, swapStore } from './swap-store.js';
+import type { StoppedNode } from './stopped-node.js';
+import { swapStore } from './swap-store.js';
 
 /** What a rollback or a repair is told. */
 export interface MaintenanceOptions {
@@ -30,14 +29,6 @@ export interface Maintained {
   readonly kept?: string | undefined;
   readonly taken: Readonly<Record<string, number>>;
   readonly lost: readonly string[];
-}
-
-interface Opened {
-  readonly holder: StoppedNode;
-  readonly identity: NonNullable<NodeServices['identity']>;
-  /** The store and the chain, where they open. */
-  readonly old: StoppedNode | undefined;
-  readonly problems: readonly string[];
 }
 
 /**
@@ -150,71 +141,6 @@ async function swapped(
   // LevelDB must have let go of its files before they are moved; the lock of the directory is held by the other part.
   await old?.stop();
   return { problems, height: tip.height, kept: await swapStore(dataDir, reason), taken, lost };
-}
-
-function requireYes(yes: boolean, what: string): void {
-  if (yes) return;
-  throw failure('ERR_CLI_USAGE', `nothing was changed: ${what}`, {
-    hint: 'Give --yes to do it; the old store is kept beside the new one.',
-  });
-}
-
-/** Holds key and lock of the node in one part, and opens its store in another, which may fail. */
-async function withNode<T>(
-  verb: string,
-  options: MaintenanceOptions,
-  io: Io,
-  work: (opened: Opened) => Promise<T>,
-): Promise<T> {
-  const { config } = options;
-  const holder = await StoppedNode.open({ config, verb, roles: [] }, io);
-  const registration: Registration = { close: () => Promise.resolve() };
-  const identity: Opened['identity'] = {
-    identity: holder.identity,
-    serve: () => Promise.resolve(registration),
-    close: () => Promise.resolve(),
-  };
-  let old: StoppedNode | undefined;
-  try {
-    await finishSwap(holder.dataDir);
-    const problems: string[] = [];
-    try {
-      // The check before the start would refuse a store of which most can still be read.
-      const flags = verb === 'chain repair' ? [{ path: 'storage.checkAtStartBytes', value: 0 }] : [];
-      old = await StoppedNode.open({ config, verb, identity, flags }, io);
-    } catch (error) {
-      if (!isItChainError(error)) throw error;
-      problems.push(error.message);
-    }
-    return await work({ holder, identity, old, problems });
-  } finally {
-    await old?.stop();
-    await holder.stop();
-  }
-}
-
-/** All that is wrong with the values and the blocks of a store that opens. */
-async function problemsOf(old: StoppedNode, progress: MaintenanceOptions['progress']): Promise<readonly string[]> {
-  const { problems } = await old.storage.verify({});
-  const tip = await old.tip();
-  const genesis = await readable(() => old.genesis());
-  const source = {
-    genesis,
-    height: tip?.height ?? 0,
-    base: await readable(() => old.base()),
-    range: async (from: number) => (await old.chain.range({ from, maxCount: 100, maxBytes: 0 })).blocks,
-  };
-  const { problem } = await verifyBlocks(source, progress);
-  return problem === undefined ? problems : [...problems, problem];
-}
-
-async function readable<T>(read: () => Promise<T> | undefined): Promise<T | undefined> {
-  try {
-    return await read();
-  } catch (error) {
-    if (isItChainError(error)) return undefined;
-    throw error;
-  }
 }
 
 type Clients = readonly { readonly address: string; readonly client: Client }[];

@@ -8,6 +8,7 @@ import {
   hasCode,
   p2pKeys,
   type ChainTip,
+  type Domain,
   type Log,
   type Snapshot,
 } from '@it-chain/contracts';
@@ -46,6 +47,7 @@ const ENTER_MS = 30_000;
 export class StoppedNode {
   readonly storage: Storage;
   readonly chain: Chain;
+  readonly #identity: Identity;
   readonly #node: RunningNode;
   readonly #clock = new SystemClock();
 
@@ -56,6 +58,7 @@ export class StoppedNode {
     this.#node = node;
     this.storage = createProxy(Storage, origin);
     this.chain = createProxy(Chain, origin);
+    this.#identity = createProxy(Identity, origin);
   }
 
   /** Holds the data directory until {@link stop}. @throws ERR_STORAGE_IN_USE where the node runs */
@@ -83,6 +86,11 @@ export class StoppedNode {
 
   get identity(): RunningNode['identity'] {
     return this.#node.identity;
+  }
+
+  /** Signs with the key of the node; for a part that was not given another one's identity. */
+  async sign(domain: Domain, network: Uint8Array, content: Uint8Array): Promise<Uint8Array> {
+    return (await this.#identity.sign({ domain, network, content })).signature;
   }
 
   /** The genesis that the store holds. */

@@ -39,20 +39,24 @@ export async function verifyBlocks(
 ): Promise<{ readonly verified: number; readonly problem?: string }> {
   if (source.genesis === undefined) return { verified: 0 };
   const genesis = Genesis.decode(source.genesis);
-  let at = verifiedGenesis(genesis);
+  let verified = 0;
   try {
     // What lies below was never here, or is here no more: the proof stands in its place.
-    if (source.base !== undefined) at = verifiedSnapshot(genesis, source.base);
+    let at = source.base === undefined ? verifiedGenesis(genesis) : verifiedSnapshot(genesis, source.base);
+    verified = at.height;
     while (at.height < source.height) {
       const blocks = await source.range(at.height + 1);
-      if (blocks.length === 0) return { verified: at.height, problem: `block ${at.height + 1} is missing` };
-      for (const block of blocks) at = verifyNextBlock(at, block);
-      progress(at.height, source.height);
+      if (blocks.length === 0) return { verified, problem: `block ${at.height + 1} is missing` };
+      for (const block of blocks) {
+        at = verifyNextBlock(at, block);
+        verified = at.height;
+      }
+      progress(verified, source.height);
     }
-    return { verified: at.height };
+    return { verified };
   } catch (error) {
     if (!isItChainError(error) || error.code === 'ERR_CLI_CANNOT_CONNECT') throw error;
-    return { verified: at.height, problem: error.message };
+    return { verified, problem: error.message };
   }
 }
 

@@ -13,7 +13,8 @@ import { verifyBlocks, type ChainSource, type ChainVerdict } from './verify-chai
 export async function openStopped(config: string | undefined, verb: string, io: Io): Promise<StoppedNode> {
   const place = await placeOf(config, io);
   const dataDir = place?.dataDir ?? join(io.cwd, 'data', 'node');
-  if (!existsSync(join(dataDir, 'node.key'))) {
+  // A store that a repair or a recovery has kept is read in a folder of its own, without the key.
+  if (!['node.key', 'plugins'].some((name) => existsSync(join(dataDir, name)))) {
     throw failure('ERR_CLI_NOT_FOUND', `no node runs, and there is no data of one in ${dataDir}`, {
       hint: 'Give --api of a running node, or --config of a stopped one.',
     });
