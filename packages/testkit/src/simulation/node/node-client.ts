@@ -28,6 +28,8 @@ export const OPERATORS_MS = 700;
 /** What a client tells of what it does. */
 export interface ClientPorts {
   readonly nodes: readonly SimulatedNode[];
+  /** How many of them, the first, belong to the network from its founding on. */
+  readonly founders: number;
   readonly queue: EventQueue;
   /** The network that was founded; nothing is submitted before. */
   network(): Uint8Array | undefined;
@@ -132,10 +134,11 @@ export class NodeClient {
     return Promise.race([asked, patience]);
   }
 
+  /** Another founder. Whoever dials a node that is in no network yet founds one of its own with it. */
   #next(index: number, via: number): number {
-    const { length } = this.#ports.nodes;
-    const next = (via + 1) % length;
-    return next === index ? (next + 1) % length : next;
+    const { founders } = this.#ports;
+    const next = (via + 1) % founders;
+    return next === index ? (next + 1) % founders : next;
   }
 
   async #voteAt(node: SimulatedNode): Promise<void> {

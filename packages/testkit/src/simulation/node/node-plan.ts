@@ -139,7 +139,7 @@ class MemberPlanner {
 
   #join(node: number, at: number, founders: number): void {
     const via = this.#random.below(founders);
-    this.#actions.push({ at, type: 'join-network', node, via: via === node ? (node + 1) % founders : via });
+    this.#actions.push({ at, type: 'join-network', node, via: via === node ? (via + 1) % founders : via });
   }
 
   #departures(founders: number): void {

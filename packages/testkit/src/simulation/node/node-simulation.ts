@@ -95,6 +95,7 @@ class NodeSimulation {
     this.#time = new Passage(this.#stage.queue, () => this.#violation !== undefined);
     this.#client = new NodeClient({
       nodes: this.#stage.nodes,
+      founders: this.#plan.founders,
       queue: this.#stage.queue,
       network: () => this.#network,
       isCorrect: (index) => this.#stage.isCorrect(index),
