@@ -5,6 +5,8 @@ import {
   TxPool,
   definePlugin,
   failure,
+  majorityOf,
+  type PeerMessage,
   type Plugin,
   type PluginContext,
   type Storage,
@@ -12,6 +14,7 @@ import {
 } from '@it-chain/contracts';
 import { testConsensus, type ConsensusUnderTest } from '@it-chain/testkit';
 import qbft from '@it-chain/plugin-consensus';
+import raft from '@it-chain/plugin-raft';
 import { altered } from './altered.js';
 import { failuresOf } from './failures-of.js';
 
@@ -82,6 +85,27 @@ const lonely = altered(right, {
   },
 });
 
+const believing = altered(right, {
+  context: () => ({ verify: (checks) => Promise.resolve(checks.map(() => true)) }),
+});
+const blind = altered(right, {
+  uses: {
+    chain: (chain: Chain): Partial<Chain> => ({
+      check: async (request) => ({ ...(await chain.check(request)), valid: true, reason: '' }),
+    }),
+  },
+});
+
+/** Hears nothing any more after the first message that is too short to be one. */
+function touchy(): Plugin {
+  let deaf = false;
+  const hears = (message: PeerMessage): PeerMessage => {
+    deaf ||= message.body.length < 16;
+    return deaf ? { ...message, kind: 'not heard' } : message;
+  };
+  return altered(right, { hears: { 'message.received': hears as (body: never) => unknown } });
+}
+
 describe('the consensus suite', function () {
   this.timeout(120_000);
   for (const [what, plugin, promise, nodes] of [
@@ -97,6 +121,23 @@ describe('the consensus suite', function () {
         failed.some((title) => title.startsWith(`${promise}:`)),
         failed.join('; '),
       ).to.equal(true);
+    });
+  }
+
+  for (const [what, plugin, title, options] of [
+    [
+      'trusts its leader, as Raft does',
+      raft as unknown as Plugin,
+      'one for each half',
+      { nodes: [5], quorum: majorityOf },
+    ],
+    ['falls silent at garbage', touchy(), 'drop, repeat and spoil', { nodes: [4] }],
+    ['believes every signature', believing, 'sealed other blocks with its own key', { nodes: [4] }],
+    ['asks nobody whether a block is valid', blind, 'whose blocks break the rules', { nodes: [4] }],
+  ] as const) {
+    it(`finds an engine among liars that ${what}`, async () => {
+      const { failed } = await failuresOf(over(plugin, { ...options, byzantine: true }), title);
+      expect(failed).to.have.length(1);
     });
   }
 });

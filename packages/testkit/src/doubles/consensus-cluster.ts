@@ -52,6 +52,8 @@ export interface ConsensusClusterOptions {
   readonly leaderTerm?: number;
   /** Seals that make a certificate among `n` validators. */
   readonly quorum?: (n: number) => number;
+  /** Names of nodes that run a second time with the same key, as `NAME'`, behind the others: liars by two tongues. */
+  readonly twins?: readonly string[];
 }
 
 /** Several nodes of a consensus plugin, each on doubles of all roles, joined by a transport that can be cut. */
@@ -64,6 +66,12 @@ export class ConsensusCluster<Config = unknown> {
   /** Called for every message on its way; false drops it. */
   filter: (from: ConsensusClusterNode<Config>, to: ConsensusClusterNode<Config>, body: Uint8Array) => boolean = () =>
     true;
+  /** What arrives of a message that was sent: nothing, something else, more than that. */
+  tamper: (
+    from: ConsensusClusterNode<Config>,
+    to: ConsensusClusterNode<Config>,
+    body: Uint8Array,
+  ) => readonly Uint8Array[] = (_from, _to, body) => [body];
   founded = true;
 
   readonly #plugin: Plugin;
@@ -90,7 +98,8 @@ export class ConsensusCluster<Config = unknown> {
       time: this.clock.now() - 1_000,
     };
     this.network = networkOf(this.genesis);
-    for (const name of names) this.nodes.push(this.#make(name));
+    for (const name of names) this.nodes.push(this.#make(name, name));
+    for (const name of options.twins ?? []) this.nodes.push(this.#make(`${name}'`, name));
   }
 
   node(index: number): ConsensusClusterNode<Config> {
@@ -110,7 +119,7 @@ export class ConsensusCluster<Config = unknown> {
       node.running = await node.context.setup(this.#plugin);
       await node.running.start();
       for (const other of this.nodes)
-        if (other !== node && other.running !== undefined) await this.#connect(other, node);
+        if (idOf(other) !== idOf(node) && other.running !== undefined) await this.#connect(other, node);
     }
     await settle(20);
   }
@@ -149,10 +158,10 @@ export class ConsensusCluster<Config = unknown> {
     return this.node(index).context.servedRole(Consensus).status({});
   }
 
-  #make(name: string): ConsensusClusterNode<Config> {
+  #make(name: string, seed: string): ConsensusClusterNode<Config> {
     const storage = new MemoryStorage();
     const pool = new Map<string, Uint8Array>();
-    const context = new FakeContext({ config: this.#config, seed: name, clock: this.clock });
+    const context = new FakeContext({ config: this.#config, seed, clock: this.clock });
     const chain = new MemoryChain(
       this.network,
       this.genesis,
@@ -167,7 +176,7 @@ export class ConsensusCluster<Config = unknown> {
   }
 
   #context(node: ConsensusClusterNode<Config>): FakeContext<Config> {
-    const context = new FakeContext({ config: this.#config, seed: node.name, clock: this.clock });
+    const context = new FakeContext({ config: this.#config, seed: node.context.identity.name, clock: this.clock });
     const { chain } = node;
     const unfounded = (): Error => failure('ERR_NETWORK_UNFOUNDED', 'no network yet');
     context.provide(Storage, node.storage);
@@ -223,7 +232,11 @@ export class ConsensusCluster<Config = unknown> {
   #transport(node: ConsensusClusterNode<Config>): Transport {
     return {
       ...({} as Transport),
-      sessions: () => Promise.resolve({ sessions: this.#others(node).map((other) => sessionOf(other)) }),
+      sessions: () => {
+        // A node and its twin are one peer.
+        const byId = new Map(this.#others(node).map((other) => [idOf(other), sessionOf(other)]));
+        return Promise.resolve({ sessions: [...byId.values()] });
+      },
       disconnect: ({ nodeId }) => {
         node.banned.push(nodeId);
         return Promise.resolve({});
@@ -234,9 +247,11 @@ export class ConsensusCluster<Config = unknown> {
         );
         for (const target of targets) {
           const { publicKey } = node.context.identity;
+          const arriving = this.tamper(node, target, body);
           this.clock.after(1, () => {
-            if (target.running === undefined) return;
-            void target.context.tell(Transport.events.received, { from: idOf(node), publicKey, kind, body });
+            for (const one of target.running === undefined ? [] : arriving) {
+              void target.context.tell(Transport.events.received, { from: idOf(node), publicKey, kind, body: one });
+            }
           });
         }
         return Promise.resolve({ peers: targets.length });
@@ -246,7 +261,8 @@ export class ConsensusCluster<Config = unknown> {
 
   #others(node: ConsensusClusterNode<Config>): ConsensusClusterNode<Config>[] {
     return this.nodes.filter(
-      (other) => other !== node && other.running !== undefined && !this.cut.has(`${node.name}>${other.name}`),
+      (other) =>
+        idOf(other) !== idOf(node) && other.running !== undefined && !this.cut.has(`${node.name}>${other.name}`),
     );
   }
 

@@ -1,7 +1,9 @@
 /// <reference types="mocha" />
 import { expect } from 'chai';
-import { Block, Consensus, sameBytes, toHex, type Plugin } from '@it-chain/contracts';
+import { Consensus, sameBytes, toHex, type Plugin } from '@it-chain/contracts';
 import { ConsensusCluster, type ConsensusClusterOptions } from '../doubles/consensus-cluster.js';
+import { agree, leaders, randomOf, settled, textsOf } from './consensus-checks.js';
+import { testWithLiars } from './consensus-liars.js';
 import { promiseOf } from './promise.js';
 
 /** What the suite is told about an engine. */
@@ -16,6 +18,8 @@ export interface ConsensusUnderTest extends ConsensusClusterOptions {
   readonly patienceMs?: number;
   /** Random schedules of cuts and restarts per size. Default 5. */
   readonly schedules?: number;
+  /** True for an engine that stands f liars among 3f+1 validators: then f of them lie in some tests. Default false. */
+  readonly byzantine?: boolean;
 }
 
 const NAMES = ['alice', 'bob', 'carol', 'dave', 'erin', 'frank', 'grace'];
@@ -23,8 +27,8 @@ const NAMES = ['alice', 'bob', 'carol', 'dave', 'erin', 'frank', 'grace'];
 /**
  * The compliance suite of the consensus role. Call it inside `describe`; the titles are the role's promises. Several nodes
  * of the engine run on doubles of all other roles, over a transport that the suite cuts; time is the suite's, chance comes
- * from seeds that a failure names. Nodes here crash and are cut off, they do not lie: whoever promises to stand liars
- * tests that too.
+ * from seeds that a failure names. Nodes crash and are cut off; with `byzantine` some of them lie as well. The suite does not
+ * know the engine's messages: what a liar can do that knows them belongs into the tests of the engine.
  */
 export function testConsensus(plugin: Plugin, options: ConsensusUnderTest = {}): void {
   for (const count of options.nodes ?? [1, 4]) {
@@ -39,9 +43,10 @@ function testNetwork(plugin: Plugin, count: number, options: ConsensusUnderTest)
   const down = (options.mayBeDown ?? ((n) => Math.floor((n - 1) / 3)))(count);
   const patienceMs = options.patienceMs ?? 200_000;
   const clusters: ConsensusCluster[] = [];
-  const open = (): ConsensusCluster => {
+  const names = NAMES.slice(0, count);
+  const open = (twins: readonly string[] = []): ConsensusCluster => {
     const config: unknown = plugin.config?.parse(options.config ?? {});
-    const cluster = new ConsensusCluster(plugin, config, NAMES.slice(0, count), options);
+    const cluster = new ConsensusCluster(plugin, config, names, { ...options, twins });
     clusters.push(cluster);
     return cluster;
   };
@@ -130,6 +135,10 @@ function testNetwork(plugin: Plugin, count: number, options: ConsensusUnderTest)
     expect(cluster.nodes.map(({ chain }) => chain.tip.height)).to.deep.equal(heights);
   });
 
+  if (options.byzantine === true && count > 3) {
+    testWithLiars({ open, names, patienceMs, schedules: options.schedules ?? 5 });
+  }
+
   it('names the height that is open and a validator as the leader, the same on all nodes', async () => {
     const cluster = open();
     await cluster.start();
@@ -143,47 +152,6 @@ function testNetwork(plugin: Plugin, count: number, options: ConsensusUnderTest)
       expect(cluster.set.validators.some(({ publicKey }) => sameBytes(publicKey, status.leader))).to.equal(true);
     }
   });
-}
-
-/** The texts that a node has committed, in order. */
-function textsOf(cluster: ConsensusCluster, index: number): string[] {
-  return cluster
-    .node(index)
-    .chain.blocks.flatMap(({ block }) => Block.decode(block).transactions)
-    .map((one) => Buffer.from(one).toString());
-}
-
-/** Brings everybody back and waits until every text is committed everywhere, exactly once. */
-async function settled(cluster: ConsensusCluster, patienceMs: number, texts: readonly string[]): Promise<boolean> {
-  cluster.cut.clear();
-  for (const [index, node] of cluster.nodes.entries()) if (node.running === undefined) await cluster.start(index);
-  const all = [...cluster.nodes.keys()];
-  const done = (): boolean => all.every((index) => texts.every((text) => textsOf(cluster, index).includes(text)));
-  const arrived = await cluster.until(done, patienceMs);
-  for (const index of all) {
-    const committed = textsOf(cluster, index);
-    expect(committed, 'a transaction was committed twice').to.have.length(new Set(committed).size);
-  }
-  return arrived;
-}
-
-/** No two nodes have different blocks at one height. */
-function agree(cluster: ConsensusCluster, when: string): void {
-  const heights = Math.max(...cluster.nodes.map(({ chain }) => chain.tip.height));
-  for (let height = 1; height <= heights; height += 1) {
-    const digests = cluster.nodes.flatMap(({ chain }) => chain.tips[height]?.digest ?? []).map(toHex);
-    expect(new Set(digests).size, `${when}: different blocks at height ${height}`).to.equal(1);
-  }
-}
-
-/** The leader and the nodes behind it, as many as asked for. */
-async function leaders(cluster: ConsensusCluster, wanted: number): Promise<number[]> {
-  const { leader } = await cluster.status(0);
-  const at = Math.max(
-    0,
-    cluster.nodes.findIndex(({ context }) => sameBytes(context.identity.publicKey, leader)),
-  );
-  return Array.from({ length: wanted }, (_, index) => (at + index) % cluster.nodes.length);
 }
 
 /** Submits while nodes are cut off, stopped and started again; never more of them stopped than may be. */
@@ -205,15 +173,4 @@ async function disturb(cluster: ConsensusCluster, random: () => number, down: nu
     await cluster.clock.advance(Math.floor(random() * 400));
   }
   return texts;
-}
-
-/** A generator of numbers from 0 to 1 (mulberry32). */
-function randomOf(seed: number): () => number {
-  let state = seed;
-  return () => {
-    state = (state + 0x6d2b79f5) | 0;
-    let mixed = Math.imul(state ^ (state >>> 15), 1 | state);
-    mixed = (mixed + Math.imul(mixed ^ (mixed >>> 7), 61 | mixed)) ^ mixed;
-    return ((mixed ^ (mixed >>> 14)) >>> 0) / 4_294_967_296;
-  };
 }
