@@ -170,6 +170,7 @@ describe('startNode', () => {
     });
     const node = await world.start({
       solo: true,
+      acceptDoubleSignRisk: true,
       config: {
         node: { name: 'alice' },
         bus: { url: 'amqp://broker' },
@@ -179,7 +180,7 @@ describe('startNode', () => {
     const dataDir = join(world.folder, 'data/alice');
     expect(seen).to.deep.equal({
       config: { size: 4 },
-      node: { dataDir, name: 'alice', solo: true, version: '1.0.0' },
+      node: { dataDir, name: 'alice', solo: true, version: '1.0.0', acceptDoubleSignRisk: true },
       dir: join(dataDir, 'plugins/user'),
       bus: { url: 'amqp://broker' },
       answer: { text: 'hello' },

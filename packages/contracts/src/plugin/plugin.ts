@@ -49,8 +49,15 @@ export interface PluginContext<Config = unknown> {
   readonly identity: NodeIdentity;
   /** A directory of the plugin's own; made when first asked for. Absolute. */
   dataDir(): string;
-  /** The `node` section of the config; `solo` is the command line's --solo. */
-  readonly node: { readonly dataDir: string; readonly name: string; readonly solo: boolean; readonly version: string };
+  /** The `node` section of the config; `solo` and `acceptDoubleSignRisk` are flags of the command line. */
+  readonly node: {
+    readonly dataDir: string;
+    readonly name: string;
+    readonly solo: boolean;
+    readonly version: string;
+    /** The operator lets this node vote although it may have forgotten votes that it gave. */
+    readonly acceptDoubleSignRisk?: boolean | undefined;
+  };
   /** The `bus` section of the config. */
   readonly busConfig: BusConfig;
 

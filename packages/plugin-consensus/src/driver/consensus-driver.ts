@@ -23,7 +23,7 @@ import { Auditor } from './auditor.js';
 import { violation } from './block-sync.js';
 import { describeStatus } from './describe-status.js';
 import { PeerSessions } from './peer-sessions.js';
-import { openSession, type ConsensusRoles, type Session } from './session.js';
+import { acceptsRisk, openSession, type ConsensusRoles, type Session } from './session.js';
 import { Silence } from './silence.js';
 import { VoteLog } from './wal.js';
 
@@ -185,7 +185,7 @@ export class ConsensusDriver {
       sources: ({ state, inbox }) => this.#sessions.sources(state, (nodeId) => inbox.isBanned(nodeId)),
       onTip: () => this.#tellWork(),
     });
-    const silentUntil = log.highest > tip.height + 1 && !this.#config.acceptDoubleSignRisk ? log.highest : 0;
+    const silentUntil = log.highest > tip.height + 1 && !acceptsRisk(this.#context) ? log.highest : 0;
     const { evidence } = this.#session;
     this.#input({ type: 'start', tip, records: log.records, silentUntil });
     this.#try('read evidence', () => evidence.load());

@@ -70,7 +70,7 @@ export function openSession(
 ): Session {
   const network = networkOf(genesis);
   const { clock, log, metrics, identity } = context;
-  const { baseTimeoutMs, maxTimeoutMs, rebroadcastMs, statusMs, acceptDoubleSignRisk, limits } = context.config;
+  const { baseTimeoutMs, maxTimeoutMs, rebroadcastMs, statusMs, limits } = context.config;
   const state = createState({
     self: identity.publicKey,
     network,
@@ -82,7 +82,7 @@ export function openSession(
     roundWindow: limits.roundWindow,
     decidedReach: limits.decidedReach,
     maxPeers: limits.maxPeers,
-    acceptDoubleSignRisk,
+    acceptDoubleSignRisk: acceptsRisk(context),
   });
   const cache = new VerifiedCache({ capacity: limits.verifiedCache });
   const verify = context.verify.bind(context);
@@ -166,6 +166,10 @@ export function openSession(
   const session: Session = { ...parts, timers, closed: false };
   return session;
 }
+
+/** The operator takes the risk for good by the config, or for one start by --accept-double-sign-risk. */
+export const acceptsRisk = ({ config, node }: PluginContext<ConsensusConfig>): boolean =>
+  config.acceptDoubleSignRisk || node.acceptDoubleSignRisk === true;
 
 function asError(error: unknown): Error {
   return error instanceof Error ? error : new Error(messageOf(error));

@@ -54,7 +54,7 @@ export class FakeContext<Config = unknown> implements PluginContext<Config> {
   readonly failpoint: Failpoint = noFailpoint;
   readonly identity: NodeIdentity;
   readonly keys: KeyPair;
-  readonly node: { readonly dataDir: string; readonly name: string; readonly solo: boolean; readonly version: string };
+  readonly node: PluginContext['node'];
   readonly busConfig: BusConfig;
   /** What the plugin serves, by role name. */
   readonly served = new Map<string, object>();

@@ -71,7 +71,7 @@ export class BusStage implements Stage {
 
   #bind({ plugin, role, config }: ConfiguredPlugin): BoundPlugin {
     const { node, bus } = this.loaded.config;
-    const { solo = false, version } = this.options;
+    const { solo = false, version, acceptDoubleSignRisk } = this.options;
     return createPluginContext({
       plugin,
       role,
@@ -83,7 +83,7 @@ export class BusStage implements Stage {
       random: this.random,
       identity: this.staged.identity,
       bus: () => this.#requireBus(plugin.name),
-      node: { dataDir: node.dataDir, name: node.name, solo, version },
+      node: { dataDir: node.dataDir, name: node.name, solo, version, acceptDoubleSignRisk },
       busConfig: bus.listen === undefined ? bus : { ...bus, foreign: this.loaded.foreign },
       pluginDataDir: join(node.dataDir, 'plugins', plugin.name.replace(/[^\w.-]/g, '-')),
       inspect: () => this.record.inspect(),
