@@ -48,24 +48,7 @@ export const chainPlugin = definePlugin({
       state: () => ledger.state(),
       founded: () => ledger.stateIfFounded !== undefined,
     });
-    const chain: Chain = {
-      build: ({ height, round = 0 }) => ledger.build(height, round),
-      check: (request) => ledger.check(request),
-      commit: (request) => ledger.commit(request),
-      tip: async () => ledger.state().tip,
-      get: (request) => queries.get(request),
-      range: (request) => queries.range(request),
-      fetch: (request, call) => fetcher.fetch(request, call?.timeoutMs),
-      findSnapshot: ({ peers }) => ledger.findSnapshot(peers),
-      restore: ({ snapshot, peer }) => ledger.restore(snapshot, peer),
-      recover: ({ genesis }) => ledger.recover(genesis),
-      base: () => Promise.resolve({ snapshot: store.base }),
-      locate: (request) => queries.locate(request),
-      prove: (request) => queries.prove(request),
-      validators: (request) => queries.validators(request),
-      roles: (request) => queries.roles(request),
-      members: () => queries.members(),
-    };
+    const chain = chainRole({ ledger, queries, fetcher, store });
     context.serve(Chain, chain);
     const server = new BlockServer(config, {
       chain,
@@ -101,6 +84,35 @@ export const chainPlugin = definePlugin({
     };
   },
 });
+
+interface ChainParts {
+  readonly ledger: Ledger;
+  readonly queries: ChainQueries;
+  readonly fetcher: BlockFetcher;
+  readonly store: ChainStore;
+}
+
+/** What the plugin serves, each call with the part that does it. */
+function chainRole({ ledger, queries, fetcher, store }: ChainParts): Chain {
+  return {
+    build: ({ height, round = 0 }) => ledger.build(height, round),
+    check: (request) => ledger.check(request),
+    commit: (request) => ledger.commit(request),
+    tip: async () => ledger.state().tip,
+    get: (request) => queries.get(request),
+    range: (request) => queries.range(request),
+    fetch: (request, call) => fetcher.fetch(request, call?.timeoutMs),
+    findSnapshot: ({ peers }) => ledger.findSnapshot(peers),
+    restore: ({ snapshot, peer }) => ledger.restore(snapshot, peer),
+    recover: ({ genesis }) => ledger.recover(genesis),
+    base: () => Promise.resolve({ snapshot: store.base }),
+    locate: (request) => queries.locate(request),
+    prove: (request) => queries.prove(request),
+    validators: (request) => queries.validators(request),
+    roles: (request) => queries.roles(request),
+    members: () => queries.members(),
+  };
+}
 
 function makeLedger(context: PluginContext<ChainConfig>, store: ChainStore, snapshots: SnapshotStore): Ledger {
   const { config, clock, log, metrics } = context;
