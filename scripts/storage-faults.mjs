@@ -9,6 +9,7 @@ setup('all');
 const { values } = parseArgs({ options: { trials: { type: 'string', default: '5' } } });
 const specs = [
   join(root, 'test', 'dist', 'storage-faults.test.js'),
+  join(root, 'test', 'dist', 'forgotten-votes.test.js'),
   join(root, 'packages', 'plugin-leveldb', 'dist-test', 'damage.test.js'),
   join(root, 'packages', 'plugin-leveldb', 'dist-test', 'disk-full.test.js'),
 ];
