@@ -2,6 +2,7 @@
 import { existsSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import { pathToFileURL } from 'node:url';
+import { apiReports } from './api-reports.mjs';
 import { busPage, messagesOf } from './bus-page.mjs';
 import { rolePages } from './role-pages.mjs';
 import { root, setup } from './setup.mjs';
@@ -21,6 +22,7 @@ const pages = {
   'config/it-chain.config.yaml': await cli.exampleConfig(),
   'docs/cli.md': `<!-- ${NOTE} -->\n${cli.cliReference()}`,
   ...rolePages(contracts, NOTE),
+  ...apiReports(root, NOTE),
   'packages/contracts/proto/itchain/bus/v1/bus.proto': busProto(),
   'packages/contracts/proto/itchain/data/v1/data.proto': dataProto(),
   'packages/contracts/proto/itchain/v1/node.proto': nodeProto(),
