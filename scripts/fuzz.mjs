@@ -1,6 +1,6 @@
 // npm run fuzz -- [--target T] [--seconds S] [--seed N] [--keep]: looks for inputs that break a decoder, guided by what V8 says has
-// run. What breaks one is kept in test/fuzz/corpus, where `npm test` tries it for ever after; with --keep also what
-// reached something new.
+// run. What breaks one is printed; with --keep it is written to test/fuzz/found, and what
+// reached something new, made as short as can be, to test/fuzz/corpus: `npm test` tries both for ever after.
 import { spawnSync } from 'node:child_process';
 import { join } from 'node:path';
 import { root, setup } from './setup.mjs';

@@ -1,6 +1,6 @@
 import { expect } from 'chai';
 import fc from 'fast-check';
-import { corpusOf } from './corpus.js';
+import { inputsOf } from './corpus.js';
 import { EDIT_KINDS, mutate, type Edit } from './mutate.js';
 import { targets } from './targets.js';
 
@@ -27,8 +27,8 @@ describe('every decoder of bytes from outside', function () {
         for (const seed of seeds) expect(await run(seed)).to.equal(true);
       });
 
-      it('takes or refuses what was once found', async () => {
-        for (const input of corpusOf(name)) await run(input);
+      it('takes or refuses what once broke it, or reached something new', async () => {
+        for (const input of [...inputsOf('found', name), ...inputsOf('corpus', name)]) await run(input);
       });
 
       it('takes or refuses what is cut off, at every byte', async () => {
