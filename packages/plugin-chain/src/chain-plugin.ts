@@ -7,6 +7,8 @@ import {
   Transport,
   TxPool,
   definePlugin,
+  failure,
+  hasCode,
   packageVersion,
   type PluginContext,
 } from '@it-chain/contracts';
@@ -48,7 +50,8 @@ export const chainPlugin = definePlugin({
       state: () => ledger.state(),
       founded: () => ledger.stateIfFounded !== undefined,
     });
-    const chain = chainRole({ ledger, queries, fetcher, store });
+    const p2p = context.use(P2p);
+    const chain = chainRole({ ledger, queries, fetcher, store, p2p });
     context.serve(Chain, chain);
     const server = new BlockServer(config, {
       chain,
@@ -63,7 +66,7 @@ export const chainPlugin = definePlugin({
     const watch = new NetworkWatch(
       { pollMs: config.networkPollMs },
       {
-        p2p: context.use(P2p),
+        p2p,
         clock,
         log,
         settled: () => (ledger.stateIfFounded?.tip.height ?? 0) > 0,
@@ -90,10 +93,11 @@ interface ChainParts {
   readonly queries: ChainQueries;
   readonly fetcher: BlockFetcher;
   readonly store: ChainStore;
+  readonly p2p: P2p;
 }
 
 /** What the plugin serves, each call with the part that does it. */
-function chainRole({ ledger, queries, fetcher, store }: ChainParts): Chain {
+function chainRole({ ledger, queries, fetcher, store, p2p }: ChainParts): Chain {
   return {
     build: ({ height, round = 0 }) => ledger.build(height, round),
     check: (request) => ledger.check(request),
@@ -104,7 +108,10 @@ function chainRole({ ledger, queries, fetcher, store }: ChainParts): Chain {
     fetch: (request, call) => fetcher.fetch(request, call?.timeoutMs),
     findSnapshot: ({ peers }) => ledger.findSnapshot(peers),
     restore: ({ snapshot, peer }) => ledger.restore(snapshot, peer),
-    recover: ({ genesis }) => ledger.recover(genesis),
+    recover: async ({ genesis }) => {
+      await requireStopped(p2p);
+      return ledger.recover(genesis);
+    },
     base: () => Promise.resolve({ snapshot: store.base }),
     locate: (request) => queries.locate(request),
     prove: (request) => queries.prove(request),
@@ -112,6 +119,19 @@ function chainRole({ ledger, queries, fetcher, store }: ChainParts): Chain {
     roles: (request) => queries.roles(request),
     members: () => queries.members(),
   };
+}
+
+/** The network must not change under a node that talks to others in it. @throws ERR_RECOVERY_REFUSED */
+async function requireStopped(p2p: P2p): Promise<void> {
+  try {
+    if ((await p2p.network({})).genesis === undefined) return;
+  } catch (error) {
+    if (hasCode(error, 'ERR_BUS_NO_PROVIDER')) return;
+    throw error;
+  }
+  throw failure('ERR_RECOVERY_REFUSED', 'the node runs: its network is recovered while it is stopped', {
+    hint: 'Stop it and use `it-chain recover`.',
+  });
 }
 
 function makeLedger(context: PluginContext<ChainConfig>, store: ChainStore, snapshots: SnapshotStore): Ledger {

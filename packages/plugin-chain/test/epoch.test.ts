@@ -96,6 +96,7 @@ async function drawn(
 
 /** The same node after its recovery, as a new process. */
 async function recovered(node: ChainBench, genesis: Genesis, config: object = {}): Promise<ChainFixture> {
+  node.founded = false;
   await node.chain.recover!({ genesis: Genesis.encode(genesis) });
   const next = new ChainFixture('alice', genesis, node.storage, { peerRequestsPerSecond: 10_000, ...config });
   await next.clock.advance(10_000);
@@ -206,6 +207,10 @@ describe('a network that recovers another one', () => {
   it('is refused where its genesis does not go on from this very chain by a member of it, and then changes nothing', async () => {
     const node = await grown(5);
     const state = await contents(node.storage);
+    const running = node.chain.recover!({ genesis: Genesis.encode(await drawn(node)) });
+    expect(await running.catch((error: unknown) => (error as Error).message)).to.include('the node runs');
+    // From here on as in a command: there is no p2p that belongs to a network.
+    node.founded = false;
     const wrong = new Uint8Array(32).fill(7);
     const rows: readonly (readonly [string, Drawn])[] = [
       ['another network', { recovery: { network: wrong } }],
