@@ -1,5 +1,5 @@
 // Proof that the tests can fail: every deliberate bug of test/mutants is put into a copy of the checkout, and what its patch names as
-// its battery must go red. `npm run mutants [-- NAME ...]`; `--write` puts the table into docs/testing.md.
+// its battery must go red. `npm run mutants [-- NAME ...] [--jobs N]`; `--write` puts the table into docs/testing.md.
 import { spawn, spawnSync, execFileSync } from 'node:child_process';
 import {
   cpSync,
@@ -12,8 +12,9 @@ import {
   symlinkSync,
   writeFileSync,
 } from 'node:fs';
-import { tmpdir } from 'node:os';
+import { availableParallelism, tmpdir } from 'node:os';
 import { basename, dirname, join } from 'node:path';
+import { parseArgs } from 'node:util';
 import ts from 'typescript';
 import { root, setup } from './setup.mjs';
 
@@ -22,9 +23,13 @@ const MAX_SEEDS = 3_000;
 const MAX_SECONDS = Number(process.env.MUTANT_SECONDS ?? 120) * Number(process.env.TEST_TIME_FACTOR ?? 6);
 const MARK = ['<!-- mutants: written by npm run mutants -- --write -->', '<!-- end of mutants -->'];
 
-const args = process.argv.slice(2);
-const write = args.includes('--write');
-const asked = args.filter((arg) => !arg.startsWith('--'));
+const {
+  values: { write, jobs },
+  positionals: asked,
+} = parseArgs({
+  allowPositionals: true,
+  options: { write: { type: 'boolean', default: false }, jobs: { type: 'string' } },
+});
 const folder = join(root, 'test', 'mutants');
 const names = readdirSync(folder)
   .filter((file) => file.endsWith('.patch'))
@@ -32,14 +37,14 @@ const names = readdirSync(folder)
   .filter((name) => asked.length === 0 || asked.includes(name));
 
 setup('all');
-const scratch = copyCheckout();
 const rows = [];
 let survived = 0;
-try {
-  for (const name of names) rows.push(await judge(name));
-} finally {
-  rmSync(scratch, { recursive: true, force: true });
-}
+const waiting = [...names];
+// Each job has a copy of its own: two bugs in one would be caught for each other.
+const workers = Math.min(names.length, Number(jobs ?? availableParallelism()));
+const outcomes = await Promise.allSettled(Array.from({ length: workers }, judgeSome));
+for (const { reason } of outcomes) if (reason !== undefined) throw reason;
+rows.sort((a, b) => (a.name < b.name ? -1 : 1));
 const table = [
   '| mutant | what is wrong | caught by | after |',
   '|---|---|---|---|',
@@ -49,6 +54,15 @@ process.stdout.write(`\n${table}\n\n`);
 if (write) writeTable(table);
 process.stdout.write(`${rows.length - survived} passed, ${survived} failed\n`);
 process.exit(survived === 0 && rows.length > 0 ? 0 : 1);
+
+async function judgeSome() {
+  const scratch = copyCheckout();
+  try {
+    for (let name = waiting.shift(); name !== undefined; name = waiting.shift()) rows.push(await judge(name, scratch));
+  } finally {
+    rmSync(scratch, { recursive: true, force: true });
+  }
+}
 
 /** The parts that run, with links to the dependencies: packages of the workspace must be those of the copy. */
 function copyCheckout() {
@@ -80,7 +94,7 @@ function linkModules(from, into, to) {
   }
 }
 
-async function judge(name) {
+async function judge(name, scratch) {
   const patch = readFileSync(join(folder, `${name}.patch`), 'utf8');
   const what = /^What: (.*)$/m.exec(patch)?.[1] ?? '';
   const battery = /^Battery: (.*)$/m.exec(patch)?.[1] ?? '';
@@ -96,8 +110,8 @@ async function judge(name) {
       encoding: 'utf8',
     });
     if (applied.status !== 0) throw new Error(`the patch ${name} does not apply any more: ${applied.stderr}`);
-    for (const file of files) build(file);
-    verdict = await runBattery(battery);
+    for (const file of files) build(file, scratch);
+    verdict = await runBattery(battery, scratch);
   } finally {
     for (const [file, content] of before) writeFileSync(join(scratch, file), content);
   }
@@ -115,7 +129,7 @@ function builtOf(file) {
   return file.replace('/src/', '/dist/').replace(/\.ts$/, '.js');
 }
 
-function build(file) {
+function build(file, scratch) {
   const { options } = ts.parseJsonConfigFileContent(
     ts.readConfigFile(join(root, 'tsconfig.base.json'), ts.sys.readFile).config,
     ts.sys,
@@ -138,20 +152,20 @@ function build(file) {
 }
 
 /** What goes red, or undefined. A command that crashes before it has tested anything has caught nothing. */
-async function runBattery(battery) {
+async function runBattery(battery, scratch) {
   const [kind, ...words] = battery.split(' ');
-  if (kind === 'spec') return runSpec(words);
-  if (kind === 'node') return runSeeds('node simulator', ['--node', '--seeds', `1..${MAX_SEEDS}`, ...words]);
+  if (kind === 'spec') return runSpec(words, scratch);
+  if (kind === 'node') return runSeeds('node simulator', ['--node', '--seeds', `1..${MAX_SEEDS}`, ...words], scratch);
   return (
-    (await runSeeds('core simulator', ['--seeds', `1..${MAX_SEEDS}`, ...words])) ??
-    (await runSpec(['test/dist/sim/regressions.test.js'])) ??
-    (await runSeeds('twins, 2 rounds', ['--twins', '2']))
+    (await runSeeds('core simulator', ['--seeds', `1..${MAX_SEEDS}`, ...words], scratch)) ??
+    (await runSpec(['test/dist/sim/regressions.test.js'], scratch)) ??
+    (await runSeeds('twins, 2 rounds', ['--twins', '2'], scratch))
   );
 }
 
-async function runSeeds(where, flags) {
+async function runSeeds(where, flags, scratch) {
   const limits = ['--bail', '--jobs', '1', '--seconds', String(MAX_SECONDS)];
-  const { output, errors, hung } = await run(['test/dist/sim/main.js', ...flags, ...limits]);
+  const { output, errors, hung } = await run(['test/dist/sim/main.js', ...flags, ...limits], scratch);
   if (hung) return undefined;
   const failed = /^seed (\d+) failed: (\w+)/m.exec(output);
   const first = flags.includes('--twins') ? 0 : 1;
@@ -164,16 +178,12 @@ async function runSeeds(where, flags) {
   };
 }
 
-async function runSpec([file, flag, ...title]) {
+async function runSpec([file, flag, ...title], scratch) {
   const select = flag === '-g' ? ['-g', title.join(' ')] : [];
-  const { output, errors } = await run([
-    'node_modules/mocha/bin/mocha.js',
-    '--bail',
-    '--reporter',
-    'json',
-    file,
-    ...select,
-  ]);
+  const { output, errors } = await run(
+    ['node_modules/mocha/bin/mocha.js', '--bail', '--reporter', 'json', file, ...select],
+    scratch,
+  );
   const start = output.indexOf('{\n');
   if (start < 0) throw new Error(`${file} did not run: ${errors}`);
   const { failures = [], passes = [] } = JSON.parse(output.slice(start, output.lastIndexOf('}') + 1));
@@ -188,7 +198,7 @@ async function runSpec([file, flag, ...title]) {
       };
 }
 
-function run(argv) {
+function run(argv, scratch) {
   return new Promise((resolve) => {
     const child = spawn(process.execPath, argv, { cwd: scratch, stdio: ['ignore', 'pipe', 'pipe'] });
     let output = '';
