@@ -1,49 +1,29 @@
 import {
   Application,
   Chain,
-  GENESIS_DEFAULTS,
   Genesis,
-  Location,
   P2p,
   PoolEntries,
   Storage,
   Transport,
   TransactionBatch,
   TxPool,
-  chainKeys,
   decodeTransaction,
   keyPairFromSeed,
-  networkOf,
   sha256,
-  signTransaction,
   toHex,
   utf8,
   type FetchRequest,
   type Infer,
   type PoolEntry,
 } from '@it-chain/contracts';
-import { FakeContext, MemoryStorage } from '@it-chain/testkit';
+import { FakeContext, MemoryStorage, commitWrites, poolGenesis, poolTip, poolTransaction } from '@it-chain/testkit';
 import plugin, { PriorityConfig } from '@it-chain/example-txpool-priority';
 
 export const keysOf = (name: string) => keyPairFromSeed(sha256(utf8(name)));
-export const genesisOf = (name: string): Genesis => ({
-  ...GENESIS_DEFAULTS,
-  nonce: sha256(utf8(name)),
-  founder: keysOf('founder').publicKey,
-  validators: [keysOf('founder').publicKey],
-  admission: 'open',
-  window: 1_000,
-  maxTransactionBytes: 2_000,
-  application: 'double/1',
-  time: 1,
-});
-let nonces = 0;
-export const transaction = (sender: string, expiresAt = 500, genesis = genesisOf('one'), payload = 'x'): Uint8Array => {
-  const nonce = Buffer.alloc(8);
-  nonce.writeUInt32BE((nonces += 1));
-  const draft = { network: networkOf(genesis), nonce, expiresAt, application: utf8(payload) };
-  return signTransaction(draft, keysOf(sender));
-};
+export const genesisOf = poolGenesis;
+export const transaction = (sender: string, expiresAt = 500, genesis = poolGenesis('one'), payload = 'x'): Uint8Array =>
+  poolTransaction(genesis, sender, { expiresAt, payload: utf8(payload) });
 export const idOf = (encoded: Uint8Array): Uint8Array => decodeTransaction(encoded).id;
 export const ids = (...transactions: Uint8Array[]): string[] => transactions.map((one) => toHex(idOf(one)));
 
@@ -121,11 +101,7 @@ export class Pool {
   }
 
   async commit(height: number, transactions: readonly Uint8Array[], tell = true): Promise<void> {
-    const writes = transactions.map((one, index) => ({
-      namespace: 'chain' as const,
-      key: chainKeys.transaction(idOf(one)),
-      value: Location.encode({ height, index }),
-    }));
+    const writes = commitWrites(poolTip(this.genesis, height), transactions);
     await this.storage.write({ writes, when: [], sync: true, writer: '', sequence: 0 });
     if (!tell) return;
     const body = { height, digest: sha256(utf8('d')), transactions: transactions.map(idOf), time: 1 };

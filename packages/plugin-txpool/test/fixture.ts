@@ -1,68 +1,47 @@
 import {
   Application,
   Chain,
-  ChainTip,
   Genesis,
-  GENESIS_DEFAULTS,
-  Location,
   P2p,
   PoolEntries,
   Storage,
   Transport,
   TransactionBatch,
   TxPool,
-  chainKeys,
   decodeTransaction,
   failure,
   keyPairFromSeed,
-  networkOf,
   sha256,
-  signTransaction,
   utf8,
   verifySignature,
   type Infer,
   type KeyPair,
   type Plugin,
-  type Role,
-  type Served,
   type SignatureCheck,
   type FetchRequest,
 } from '@it-chain/contracts';
-import { FakeContext, ManualClock, MemoryStorage, settle } from '@it-chain/testkit';
+import {
+  FakeContext,
+  ManualClock,
+  MemoryStorage,
+  commitWrites,
+  overTheWire,
+  poolGenesis,
+  poolTip,
+  poolTransaction,
+  settle,
+} from '@it-chain/testkit';
 import { TxPoolConfig, txpoolPlugin } from '@it-chain/plugin-txpool';
+
+export { overTheWire, poolGenesis as genesisOf } from '@it-chain/testkit';
 
 export const keysOf = (name: string): KeyPair => keyPairFromSeed(sha256(utf8(name)));
 
-export const genesisOf = (name: string): Genesis => ({
-  ...GENESIS_DEFAULTS,
-  nonce: sha256(utf8(name)),
-  founder: keysOf('founder').publicKey,
-  validators: [keysOf('founder').publicKey],
-  admission: 'open',
-  window: 1_000,
-  maxTransactionBytes: 2_000,
-  application: 'double/1',
-  time: 1,
-});
-
-let nonces = 0;
 /** A signed transaction of the application. */
-export function transaction(
+export const transaction = (
   sender: string,
-  options: { readonly genesis?: Genesis; readonly expiresAt?: number; readonly payload?: Uint8Array } = {},
-): Uint8Array {
-  const nonce = Buffer.alloc(8);
-  nonce.writeUInt32BE((nonces += 1));
-  return signTransaction(
-    {
-      network: networkOf(options.genesis ?? genesisOf('one')),
-      nonce,
-      expiresAt: options.expiresAt ?? 500,
-      application: options.payload ?? utf8('do'),
-    },
-    keysOf(sender),
-  );
-}
+  { genesis = poolGenesis('one'), ...options }: { genesis?: Genesis; expiresAt?: number; payload?: Uint8Array } = {},
+): Uint8Array => poolTransaction(genesis, sender, options);
 
 export const idOf = (encoded: Uint8Array): Uint8Array => decodeTransaction(encoded).id;
 
@@ -82,7 +61,7 @@ export class PoolFixture {
   readonly disconnected: string[] = [];
   /** Signatures that were verified. */
   verified = 0;
-  genesis: Genesis | undefined = genesisOf('one');
+  genesis: Genesis | undefined = poolGenesis('one');
   candidate: Genesis | undefined;
   leader: Uint8Array | undefined = keysOf('founder').publicKey;
   sessions: string[] = [];
@@ -174,39 +153,9 @@ export class PoolFixture {
 
   /** What chain does when it commits: its index and its tip are in the store; the event may get lost. */
   async commit(height: number, transactions: readonly Uint8Array[], told = true): Promise<void> {
-    const ids = transactions.map(idOf);
-    const founder = keysOf('founder').publicKey;
-    const set = { validators: [{ publicKey: founder, sequence: 0 }] };
-    const tip = ChainTip.encode({
-      network: networkOf(this.genesis ?? genesisOf('one')),
-      height,
-      digest: sha256(utf8(`block ${height}`)),
-      stateRoot: new Uint8Array(32),
-      rootCertified: true,
-      time: height,
-      proposer: founder,
-      proposerSequence: 0,
-      validators: set,
-      nextValidators: set,
-      learners: [],
-      systemRoot: new Uint8Array(32),
-      applicationRoot: new Uint8Array(32),
-    });
-    await this.storage.write({
-      writes: [
-        { namespace: 'chain', key: chainKeys.tip, value: tip },
-        ...ids.map((id, index) => ({
-          namespace: 'chain' as const,
-          key: chainKeys.transaction(id),
-          value: Location.encode({ height, index }),
-        })),
-      ],
-      when: [],
-      sync: true,
-      writer: '',
-      sequence: 0,
-    });
-    if (told) await this.tellCommitted(height, ids);
+    const writes = commitWrites(poolTip(this.genesis ?? poolGenesis('one'), height), transactions);
+    await this.storage.write({ writes, when: [], sync: true, writer: '', sequence: 0 });
+    if (told) await this.tellCommitted(height, transactions.map(idOf));
   }
 
   async tellCommitted(height: number, ids: readonly Uint8Array[]): Promise<void> {
@@ -248,15 +197,4 @@ export class PoolFixture {
   given(peer: string): Uint8Array[] {
     return this.sent.filter((one) => one.peer === peer).flatMap(({ transactions }) => transactions);
   }
-}
-
-/** A role as its users reach it: every request and answer goes through its codec. */
-export function overTheWire<R extends Role>(role: R, provider: Served<R>): Served<R> {
-  const methods = provider as unknown as Record<string, (request: unknown, call: object) => Promise<unknown>>;
-  const calls = Object.entries(role.calls).map(([method, call]) => [
-    method,
-    async (request: unknown) =>
-      call.out.decode(call.out.encode(await methods[method]!(call.in.decode(call.in.encode(request)), {}))) as unknown,
-  ]);
-  return Object.fromEntries(calls) as Served<R>;
 }

@@ -35,3 +35,4 @@ export {
   type BenchTransaction,
 } from './suites/chain-bench.js';
 export { testTransport, type TransportUnderTest } from './suites/transport.js';
+export { commitWrites, poolGenesis, poolTip, poolTransaction } from './suites/pool-bench.js';

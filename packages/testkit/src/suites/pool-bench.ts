@@ -25,6 +25,7 @@ import {
   type KeyPair,
   type Plugin,
   type PoolEntry,
+  type Write,
 } from '@it-chain/contracts';
 import { CrashingStorage } from '../doubles/crashing-storage.js';
 import { FakeContext } from '../doubles/fake-context.js';
@@ -46,11 +47,56 @@ export const poolGenesis = (name: string): Genesis => ({
   time: 1,
 });
 
+let nonces = 0;
+
+/** A signed transaction of the application, another one with every call. */
+export function poolTransaction(
+  genesis: Genesis,
+  sender: string,
+  options: { readonly expiresAt?: number; readonly payload?: Uint8Array } = {},
+): Uint8Array {
+  const nonce = Buffer.alloc(8);
+  nonce.writeUInt32BE((nonces += 1));
+  const { expiresAt = 500, payload = utf8('fine') } = options;
+  return signTransaction({ network: networkOf(genesis), nonce, expiresAt, application: payload }, keysOf(sender));
+}
+
 /** The id of an encoded transaction. */
 export const idOf = (encoded: Uint8Array): Uint8Array => decodeTransaction(encoded).id;
 
 /** The outcome of one submitted transaction: its state, or the code of its rejection. */
 export const outcomeOf = ({ state, code }: PoolEntry): string => (code === '' ? state : code);
+
+/** A tip of a chain with one validator. */
+export function poolTip(genesis: Genesis, height: number): ChainTip {
+  const founder = keysOf('founder').publicKey;
+  const set = { validators: [{ publicKey: founder, sequence: 0 }] };
+  return {
+    network: networkOf(genesis),
+    height,
+    digest: sha256(utf8(`block ${height}`)),
+    stateRoot: new Uint8Array(32),
+    rootCertified: true,
+    time: height,
+    proposer: founder,
+    proposerSequence: 0,
+    validators: set,
+    nextValidators: set,
+    learners: [],
+    systemRoot: new Uint8Array(32),
+    applicationRoot: new Uint8Array(32),
+  };
+}
+
+/** What a chain writes with a block, as far as a pool reads it: its tip, and where the transactions stand. */
+export function commitWrites(tip: ChainTip, transactions: readonly Uint8Array[]): Write[] {
+  const places = transactions.map((encoded, index) => ({
+    namespace: 'chain' as const,
+    key: chainKeys.transaction(idOf(encoded)),
+    value: Location.encode({ height: tip.height, index }),
+  }));
+  return [{ namespace: 'chain', key: chainKeys.tip, value: ChainTip.encode(tip) }, ...places];
+}
 
 /** A pool plugin on doubles: store, network, chain and peers are in the hands of the test. The clock is moved by it too. */
 export class PoolBench {
@@ -64,14 +110,12 @@ export class PoolBench {
   readonly #plugin: Plugin;
   readonly #sessions: string[] = [];
   #running: { start(): Promise<void>; stop(): Promise<void> } | undefined;
-  #nonce = 0;
 
   constructor(plugin: Plugin, config: unknown, before?: PoolBench, storage = before?.storage ?? new CrashingStorage()) {
     this.#plugin = plugin;
     this.storage = storage;
     this.clock = new ManualClock(before?.clock.now());
     this.height = before?.height ?? 0;
-    this.#nonce = before === undefined ? 0 : before.#nonce;
     this.context = new FakeContext({ config: plugin.config?.parse(config ?? {}), clock: this.clock, seed: 'pool' });
     this.#provide();
   }
@@ -98,17 +142,8 @@ export class PoolBench {
     sender: string,
     options: { readonly genesis?: Genesis; readonly expiresAt?: number; readonly payload?: Uint8Array } = {},
   ): Uint8Array {
-    const nonce = Buffer.alloc(8);
-    nonce.writeUInt32BE((this.#nonce += 1));
-    return signTransaction(
-      {
-        network: networkOf(options.genesis ?? this.genesis),
-        nonce,
-        expiresAt: options.expiresAt ?? this.height + 500,
-        application: options.payload ?? utf8('fine'),
-      },
-      keysOf(sender),
-    );
+    const { genesis = this.genesis, expiresAt = this.height + 500, ...rest } = options;
+    return poolTransaction(genesis, sender, { expiresAt, ...rest });
   }
 
   /** What came of each, in order. */
@@ -136,23 +171,12 @@ export class PoolBench {
   /** What chain does when it commits: its index and its tip are in the store; the event may get lost. */
   async commit(transactions: readonly Uint8Array[], told = true): Promise<void> {
     this.height += 1;
-    const ids = transactions.map(idOf);
-    const locations = ids.map((id, index) => ({
-      namespace: 'chain' as const,
-      key: chainKeys.transaction(id),
-      value: Location.encode({ height: this.height, index }),
-    }));
-    await this.storage.write({
-      writes: [{ namespace: 'chain', key: chainKeys.tip, value: ChainTip.encode(this.#tip()) }, ...locations],
-      when: [],
-      sync: true,
-      writer: '',
-      sequence: 0,
-    });
+    const writes = commitWrites(this.#tip(), transactions);
+    await this.storage.write({ writes, when: [], sync: true, writer: '', sequence: 0 });
     if (!told) return;
     const { height } = this;
     const { proposer, digest, time } = this.#tip();
-    const body = { height, digest, transactions: ids, proposer, time, tip: height, round: 0 };
+    const body = { height, digest, transactions: transactions.map(idOf), proposer, time, tip: height, round: 0 };
     await this.context.tell(Chain.events.committed, body);
     await settle();
   }
@@ -193,23 +217,7 @@ export class PoolBench {
   }
 
   #tip(): ChainTip {
-    const founder = keysOf('founder').publicKey;
-    const set = { validators: [{ publicKey: founder, sequence: 0 }] };
-    return {
-      network: networkOf(this.genesis),
-      height: this.height,
-      digest: sha256(utf8(`block ${this.height}`)),
-      stateRoot: new Uint8Array(32),
-      rootCertified: true,
-      time: this.height,
-      proposer: founder,
-      proposerSequence: 0,
-      validators: set,
-      nextValidators: set,
-      learners: [],
-      systemRoot: new Uint8Array(32),
-      applicationRoot: new Uint8Array(32),
-    };
+    return poolTip(this.genesis, this.height);
   }
 
   #provide(): void {
