@@ -78,16 +78,23 @@ export function prune(turn: Turn): void {
   }
 }
 
-/** Of own votes the present round's and the latest of each type are kept: no earlier round is ever voted in again. */
+/**
+ * Of own votes the present round's and the latest of each type are kept: no earlier round is ever voted in again. The
+ * latest that was signed stays too, since peers hold it while those behind it wait for their signatures.
+ */
 function pruneOwn(turn: Turn): void {
   const { at } = turn.state;
   const latest = new Map<string, number>();
-  for (const key of at.own.keys()) {
+  const latestSigned = new Map<string, number>();
+  const rows = [...at.own].map(([key, { record }]) => {
     const [type = '', round = '0'] = key.split('/');
-    latest.set(type, Math.max(latest.get(type) ?? 0, Number(round)));
+    return { key, type, round: Number(round), last: record === undefined ? latest : latestSigned };
+  });
+  for (const { type, round, last } of rows) {
+    latest.set(type, Math.max(latest.get(type) ?? 0, round));
+    last.set(type, Math.max(last.get(type) ?? 0, round));
   }
-  for (const [key] of at.own) {
-    const [type = '', round = '0'] = key.split('/');
-    if (Number(round) < at.round && Number(round) < (latest.get(type) ?? 0)) at.own.delete(key);
+  for (const { key, type, round, last } of rows) {
+    if (round < at.round && round < (last.get(type) ?? 0)) at.own.delete(key);
   }
 }

@@ -1,7 +1,17 @@
 import { expect } from 'chai';
 import { createState, explain, step } from '@it-chain/plugin-consensus';
 import { Bench, only } from '../support/bench.js';
-import { blockOn, digestOf, genesisTip, keyOf, optionsOf, signRecord, tipAfter, voteOf } from '../support/fixtures.js';
+import {
+  blockOn,
+  digestOf,
+  genesisTip,
+  keyOf,
+  optionsOf,
+  roundChangeVote,
+  signRecord,
+  tipAfter,
+  voteOf,
+} from '../support/fixtures.js';
 
 const statusOf = (
   height: number,
@@ -280,6 +290,19 @@ describe('silence', () => {
     bench.propose(0, 0, block);
     bench.check();
     bench.receive(2, { ...statusOf(0, bench.tip.digest), seen: voteOf(1, 'prepare', 1, 0, digestOf(block)) });
+    expect(bench.state.silentUntil).to.equal(0);
+  });
+
+  it('a vote of a round left behind does not silence it while those of later rounds wait for their signatures', () => {
+    const bench = new Bench(1, 4);
+    bench.work();
+    bench.timeout();
+    bench.holdSigning = true;
+    bench.timeout();
+    bench.roundChange(2, 3);
+    bench.roundChange(3, 3);
+    expect(bench.said).to.deep.equal(['round-change/1', 'round-change/2', 'round-change/3']);
+    bench.receive(2, { ...statusOf(0, bench.tip.digest), seen: roundChangeVote(1, 1, 1) });
     expect(bench.state.silentUntil).to.equal(0);
   });
 
