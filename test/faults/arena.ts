@@ -151,6 +151,10 @@ export class Arena {
   get load(): Load {
     return given(this.#load);
   }
+  /** A node (from 0). */
+  node(index: number): NodeProcess {
+    return given(this.nodes[index]);
+  }
   /** The disk of a node (from 0). */
   disk(index: number): Disk {
     return given(this.#disks[index]);

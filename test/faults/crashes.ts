@@ -62,7 +62,7 @@ const powerCut: Scenario = {
     // Nobody is told anything any more from here on; then what is on the devices is taken.
     for (const index of victims) arena.nodes[index]?.signal('SIGSTOP');
     for (const index of victims) arena.disk(index).cut();
-    await Promise.all(victims.map((index) => arena.nodes[index]?.kill()));
+    await Promise.all(victims.map((index) => arena.node(index).kill()));
     for (const index of victims) arena.disk(index).restore();
     const { height } = arena.watch;
     const start = performance.now();
@@ -179,7 +179,7 @@ async function withClock(arena: Arena, index: number, offset: string | undefined
     };
   }
   await node.start();
-  await caughtUp(arena, index, 10_000);
+  await caughtUp(arena, index, 20_000);
 }
 
 const clockFile = (arena: Arena, index: number): string =>

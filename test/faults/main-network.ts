@@ -24,25 +24,23 @@ export function tell(result: unknown): void {
  * installs is installed before.
  * @returns why the machine does not allow that, or what each lane told: undefined for one that ended without a word
  */
-export async function inOwnNetworks<T>(
+export async function inOwnNetworks(
   file: string,
   lanes: readonly Lane[],
   { needs, prepare }: { readonly needs: readonly Need[]; readonly prepare?: () => unknown },
-): Promise<{ readonly reason: string } | { readonly told: readonly (T | undefined)[] }> {
+): Promise<{ readonly reason: string } | { readonly told: readonly unknown[] }> {
   const reason = whyNot(needs);
   if (reason !== undefined) return { reason };
   prepare?.();
   sweep();
   try {
-    return {
-      told: await Promise.all(lanes.map((lane, index) => inside<T>(file, lane, `${process.pid}l${index + 1}`))),
-    };
+    return { told: await Promise.all(lanes.map((lane, index) => inside(file, lane, `${process.pid}l${index + 1}`))) };
   } finally {
     sweep(process.pid);
   }
 }
 
-function inside<T>(file: string, { args }: Lane, owner: string): Promise<T | undefined> {
+function inside(file: string, { args }: Lane, owner: string): Promise<unknown> {
   run('ip', ['netns', 'add', switchOf(owner)]);
   const command = [process.execPath, '--enable-source-maps', fileURLToPath(file), ...process.argv.slice(2), ...args];
   const child = spawnInside(switchOf(owner), command, {
@@ -50,8 +48,8 @@ function inside<T>(file: string, { args }: Lane, owner: string): Promise<T | und
     env: { ...process.env, [OWNER]: owner },
   });
   for (const signal of ['SIGINT', 'SIGTERM'] as const) process.on(signal, () => child.kill(signal));
-  let told: T | undefined;
-  child.on('message', (message) => (told = message as T));
+  let told: unknown;
+  child.on('message', (message) => (told = message));
   return new Promise((resolve, reject) => {
     child.once('error', reject);
     child.once('exit', (code) => resolve(code === 0 ? told : undefined));

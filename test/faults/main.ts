@@ -64,7 +64,7 @@ async function outside(tier: TierName, lanes: readonly (readonly Scenario[])[]):
   const { stdout: commit } = spawnSync('git', ['rev-parse', '--short', 'HEAD'], { encoding: 'utf8' });
   say(`${tier}, seed ${seed}, commit ${commit.trim()}, Node ${process.version}`);
   const needs = [...new Set(scenarios.flatMap(({ needs: own = [], arena }) => [...own, ...(arena.needs ?? [])]))];
-  const ran = await inOwnNetworks<RunResult[]>(
+  const ran = await inOwnNetworks(
     import.meta.url,
     lanes.map((_lane, index) => ({ args: ['--seed', seed, '--lane', String(index)] })),
     // From here on there is no way to a package archive any more.
@@ -77,7 +77,7 @@ async function outside(tier: TierName, lanes: readonly (readonly Scenario[])[]):
     say(inCi ? '0 passed, 1 failed, 0 skipped' : '0 passed, 0 failed, 1 skipped');
     return inCi ? 1 : 0;
   }
-  const results = ran.told.flatMap((told) => told ?? []);
+  const results = ran.told.flatMap((told) => (told ?? []) as readonly RunResult[]);
   const failed = results.filter(({ error }) => error !== undefined);
   for (const { id, seed: own } of failed) {
     say(`again: npm run faults -- --tier ${values.tier} --only ${id} --seed ${own}`);

@@ -1,3 +1,4 @@
+import { setMaxListeners } from 'node:events';
 import type { Client } from '@it-chain/client';
 import { Block, toHex, transactionId } from '@it-chain/contracts';
 import type { Ledger } from './ledger.js';
@@ -25,6 +26,8 @@ export class Watch {
   readonly #loops: Promise<void>[] = [];
 
   constructor(options: { readonly network: Uint8Array }, dependencies: { clients: readonly Client[]; ledger: Ledger }) {
+    // One listener for each stream.
+    setMaxListeners(0, this.#stop.signal);
     this.#network = options.network;
     this.#ledger = dependencies.ledger;
     this.#heights = dependencies.clients.map(() => 0);
