@@ -78,7 +78,7 @@ export class AmqpBus implements Bus {
     this.#bindings = new Bindings({ clock: this.#clock, log: this.#log, closed: this.#closed.signal });
     this.#tasks = new TaskQueues({ topology: this.#topology });
     this.#outbox = new Outbox(settings, { clock: this.#clock, metrics: this.#metrics });
-    this.#requests = new Requests(settings, { topology: this.#topology, clock: this.#clock, prefix: this.#prefix });
+    this.#requests = new Requests(settings, { topology: this.#topology, clock: this.#clock });
   }
 
   /** Connects for the first time, once. @throws ERR_BUS_UNREACHABLE */

@@ -1,3 +1,4 @@
+import { randomUUID } from 'node:crypto';
 import type { Message } from 'amqplib';
 import { decodeError, failure, type Cancel, type Clock, type RequestOptions } from '@it-chain/contracts';
 import { propertiesOf, textOf } from './properties.js';
@@ -35,6 +36,9 @@ export interface RequestsOptions {
  * call. Whether a provider that took a request is still there is found by a probe: a message through the provider's own
  * queue, behind the request, that lists what waits. Returned: the queue is gone and so is the provider. Answered: what
  * the provider does not have in hand was lost, since its answer would have come before on the same channel.
+ *
+ * All answers come to one address, which every provider learns that is asked anything. So correlation ids are drawn: who
+ * was not asked cannot answer in the name of who was.
  */
 export class Requests {
   readonly #options: RequestsOptions;
@@ -42,19 +46,13 @@ export class Requests {
   readonly #clock: Clock;
   readonly #pending = new Map<string, Pending>();
   readonly #probes = new Map<string, Probe>();
-  readonly #prefix: string;
-  #next = 0;
   #session: Session | undefined;
   #stopProbing: Cancel | undefined;
 
-  constructor(
-    options: RequestsOptions,
-    dependencies: { readonly topology: Topology; readonly clock: Clock; readonly prefix: string },
-  ) {
+  constructor(options: RequestsOptions, dependencies: { readonly topology: Topology; readonly clock: Clock }) {
     this.#options = options;
     this.#topology = dependencies.topology;
     this.#clock = dependencies.clock;
-    this.#prefix = dependencies.prefix;
   }
 
   get size(): number {
@@ -97,7 +95,7 @@ export class Requests {
         });
       }
       const { timeoutMs, signal } = options;
-      const id = `${this.#prefix}${(this.#next++).toString(36)}`;
+      const id = randomUUID();
       const settle = (outcome: Uint8Array | Error): void => {
         if (!this.#pending.delete(id)) return;
         cancel();
@@ -214,7 +212,7 @@ export class Requests {
   }
 
   #probe(probe: Probe): void {
-    const id = `${this.#prefix}p${(this.#next++).toString(36)}`;
+    const id = randomUUID();
     this.#probes.set(id, probe);
     try {
       this.#session?.direct.publish(

@@ -8,6 +8,8 @@ import type { Topology } from './topology.js';
 
 /** AMQP's code for a queue that is exclusive to another connection. */
 const RESOURCE_LOCKED = 405;
+/** Begins the address of whoever asked with direct reply-to. */
+const REPLY_ADDRESS = 'amq.rabbitmq.reply-to.';
 
 /** What a provider serves. */
 export interface RoleBindingOptions {
@@ -24,7 +26,7 @@ export class RoleBinding implements Binding {
   readonly #topology: Topology;
   readonly #clock: Clock;
   readonly #log: Log;
-  /** Correlation ids of the requests in hand. */
+  /** The requests in hand, by {@link keyOf}. */
   #ids = new Set<string>();
   readonly #inHand = new InHand();
   #session: Session | undefined;
@@ -97,13 +99,14 @@ export class RoleBinding implements Binding {
     const { properties, content } = message;
     const replyTo = textOf(properties.replyTo);
     const id = textOf(properties.correlationId);
-    if (replyTo === undefined || id === undefined) {
-      this.#log.debug('a request without reply-to or correlation-id was dropped', { role: this.#options.role });
+    // Whoever asks may not answer by queue names: this side may, and would put the answer into any queue for it.
+    if (replyTo?.startsWith(REPLY_ADDRESS) !== true || id === undefined) {
+      this.#log.debug('a request without a reply address or correlation-id was dropped', { role: this.#options.role });
       return;
     }
     if (properties.type === 'probe') {
       const asked = content.length === 0 ? [] : content.toString('latin1').split('\n');
-      const unknown = asked.filter((one) => !this.#ids.has(one));
+      const unknown = asked.filter((one) => !this.#ids.has(keyOf(replyTo, one)));
       this.#reply(session, replyTo, id, 'probe', Buffer.from(unknown.join('\n'), 'latin1'));
       return;
     }
@@ -113,13 +116,15 @@ export class RoleBinding implements Binding {
   async #handle(session: Session, message: Message, replyTo: string, id: string): Promise<void> {
     const address = message.fields.routingKey;
     const ids = this.#ids;
-    ids.add(id);
+    const key = keyOf(replyTo, id);
+    ids.add(key);
     this.#inHand.begin();
     let body: Uint8Array;
     let type = 'answer';
     try {
-      if (ids.size > this.#options.maxHandling) {
-        throw failure('ERR_BUS_FULL', `${ids.size} requests are with ${this.#options.role} already`, {
+      // Counted one by one: ids are the asker's, who may use one for all.
+      if (this.#inHand.count > this.#options.maxHandling) {
+        throw failure('ERR_BUS_FULL', `${this.#inHand.count - 1} requests are with ${this.#options.role} already`, {
           retryable: true,
         });
       }
@@ -138,7 +143,7 @@ export class RoleBinding implements Binding {
       type = 'error';
     }
     this.#reply(session, replyTo, id, type, asBuffer(body));
-    ids.delete(id);
+    ids.delete(key);
     this.#inHand.end();
   }
 
@@ -153,6 +158,9 @@ export class RoleBinding implements Binding {
     }
   }
 }
+
+/** A request by who asked and its correlation id: nobody takes another's request out of hand by using its id. */
+const keyOf = (replyTo: string, id: string): string => `${replyTo} ${id}`;
 
 /** The same bytes as a Buffer, not copied. */
 export function asBuffer(bytes: Uint8Array): Buffer {
