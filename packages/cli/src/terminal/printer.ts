@@ -1,5 +1,6 @@
 import Table from 'cli-table3';
 import pc from 'picocolors';
+import { harmless, harmlessStyled, oneLine } from './harmless.js';
 import type { Io } from './io.js';
 
 type Colors = ReturnType<typeof pc.createColors>;
@@ -11,6 +12,8 @@ export class Printer {
   /** A line that is written over may be shown. */
   readonly live: boolean;
   readonly #io: Io;
+  /** What is printed for people goes through this. A file or a pipe gets every byte as it is. */
+  readonly #shown: (text: string) => string;
   #liveShown = false;
 
   constructor(options: { readonly json: boolean; readonly color: boolean }, io: Io) {
@@ -19,24 +22,28 @@ export class Printer {
     const noColor = io.env['NO_COLOR'] !== undefined && io.env['NO_COLOR'] !== '';
     this.color = pc.createColors(options.color && io.tty && !options.json && !noColor);
     this.live = io.tty && !options.json;
+    const styled = this.color.isColorSupported ? harmlessStyled : harmless;
+    this.#shown = io.tty ? styled : (text) => text;
   }
 
   /** One JSON line. */
   data(value: unknown): void {
     this.#clear();
-    this.#io.out(`${JSON.stringify(value)}\n`);
+    // Only texts can hold such characters, and there an escape means the same.
+    this.#io.out(`${harmless(JSON.stringify(value))}\n`);
   }
 
   /** One line of text. */
   line(text = ''): void {
     this.#clear();
-    this.#io.out(`${text}\n`);
+    this.#io.out(`${this.#shown(text)}\n`);
   }
 
   /** Text as it is. */
   text(text: string): void {
     this.#clear();
-    this.#io.out(text.endsWith('\n') ? text : `${text}\n`);
+    const shown = this.#shown(text);
+    this.#io.out(shown.endsWith('\n') ? shown : `${shown}\n`);
   }
 
   /** The JSON value, or the text for people. */
@@ -48,7 +55,7 @@ export class Printer {
   /** A line that the next one replaces; nothing where there is no terminal. */
   status(text: string): void {
     if (!this.live) return;
-    this.#io.out(`\r\x1b[2K${text}`);
+    this.#io.out(`\r\x1b[2K${this.#shown(text)}`);
     this.#liveShown = true;
   }
 
@@ -65,7 +72,7 @@ export class Printer {
       chars: FRAMELESS,
       style: { head: [], border: [], 'padding-left': 0, 'padding-right': 2 },
     });
-    for (const row of rows) table.push([...row]);
+    for (const row of rows) table.push(row.map(oneLine));
     return table
       .toString()
       .split('\n')

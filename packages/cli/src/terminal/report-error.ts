@@ -1,5 +1,6 @@
 import { errorCatalogue, isItChainError, messageOf } from '@it-chain/contracts';
 import { exitCodeOf } from '@it-chain/kernel';
+import { harmless } from './harmless.js';
 import type { Io } from './io.js';
 
 /** Codes by which a node says no: exit code 5. */
@@ -36,12 +37,13 @@ export function reportError(error: unknown, options: ReportOptions, io: Io): num
   const hint = hintOf(error) ?? entry?.fix ?? 'Run it again with --verbose and read the log.';
   const exit = exitCode(error);
   if (options.json) {
-    io.err(`${JSON.stringify({ error: { code, message, hint, exit } })}\n`);
+    io.err(`${harmless(JSON.stringify({ error: { code, message, hint, exit } }))}\n`);
   } else {
     const why = entry?.when ?? 'This was not foreseen; it may be a fault of the software.';
-    io.err(`error: ${message} (${code})\nwhy:   ${why}\ntry:   ${hint}\n`);
+    // Part of it may be what another node said.
+    io.err(`error: ${harmless(message)} (${code})\nwhy:   ${why}\ntry:   ${harmless(hint)}\n`);
   }
-  if (options.verbose && error instanceof Error) io.err(`${error.stack ?? ''}\n${causes(error)}`);
+  if (options.verbose && error instanceof Error) io.err(harmless(`${error.stack ?? ''}\n${causes(error)}`));
   return exit;
 }
 
