@@ -28,6 +28,8 @@ const MAX_PEERS = 3;
 /** Attempts for one answer, and the pause between them in ms: a peer bounds how often it is asked. */
 const ATTEMPTS = 10;
 const PAUSE_MS = 200;
+/** How long a restore may take, in ms: as long as whoever asked for it waits. A peer that never ends holds nothing up longer. */
+const RESTORE_MS = 3_600_000;
 
 /** What a restore works with. */
 export interface SnapshotRestorerDependencies {
@@ -36,6 +38,12 @@ export interface SnapshotRestorerDependencies {
   readonly transport: Transport;
   readonly clock: Clock;
   readonly log: Log;
+}
+
+/** Where the parts of a snapshot come from, and the time of the clock at which it is given up. */
+interface Source {
+  readonly peer: string;
+  readonly end: number;
 }
 
 /** Begins a chain with a snapshot of a peer. The peer can withhold, it cannot lie: everything leads to a certified header. */
@@ -65,11 +73,14 @@ export class SnapshotRestorer {
     const read = readSnapshot(before.genesis, snapshot);
     const after = stateAtSnapshot(before, snapshot, read);
     await snapshots.begin(before);
+    const end = this.#with.clock.monotonic() + RESTORE_MS;
     try {
-      await this.#state(before, snapshot, peer);
-      await this.#history(before, snapshot, peer);
+      await this.#state(before, snapshot, { peer, end });
+      await this.#history(before, snapshot, { peer, end });
       await snapshots.finish(before, after, snapshot);
     } catch (error) {
+      // The last write takes the mark away: where it is gone, only the answer to that write was lost.
+      if (!(await snapshots.isRestoring())) return after;
       // Nothing of it may be left: at height 0 the state is that of the genesis.
       await snapshots.wipe();
       throw error;
@@ -78,18 +89,23 @@ export class SnapshotRestorer {
     return after;
   }
 
-  async #state({ tip }: ChainState, snapshot: Snapshot, peer: string): Promise<void> {
+  async #state({ tip }: ChainState, snapshot: Snapshot, { peer, end }: Source): Promise<void> {
     const { application, snapshots, log } = this.#with;
     const { height, pages, applicationRoot } = snapshot;
     if (application.restore === undefined) throw failure('ERR_SNAPSHOT_INVALID', 'this application has no snapshots');
     let previousRoot = tip.applicationRoot;
+    let empty = 0;
     for (let index = 0; index < pages; index += 1) {
+      this.#requireTime(snapshot, end);
       const { page } = await this.#ask(peer, { pageOf: height, page: index });
       if (page === undefined) throw failure('ERR_SNAPSHOT_INVALID', `page ${index} of the snapshot did not come`);
       const { root, writes } = await application.restore({ height, previousRoot, page });
       await snapshots.writeState(writes);
       // Nobody can compute again what a recovered network begins with: whoever has got it gives it to others.
       if (snapshot.version === 2) await snapshots.writePage(height, index, page);
+      // How many pages there are nobody has certified: a liar could name billions and send nothing.
+      if (sameBytes(root, previousRoot)) empty += 1;
+      if (empty > 1) throw failure('ERR_SNAPSHOT_INVALID', `pages up to ${index} of the snapshot bring nothing`);
       previousRoot = root;
       if (index % 100 === 99) log.info('a snapshot is being fetched', { height, pages, got: index + 1 });
     }
@@ -98,12 +114,13 @@ export class SnapshotRestorer {
   }
 
   /** The lists of the last W blocks: what they hold may not be committed again. Each leads to the one below it. */
-  async #history({ genesis, network }: ChainState, snapshot: Snapshot, peer: string): Promise<void> {
+  async #history({ genesis, network }: ChainState, snapshot: Snapshot, { peer, end }: Source): Promise<void> {
     // What a network before this one has committed is signed for that one, and can never run here.
     const lowest = Math.max(beginningOf(genesis) + 1, snapshot.height - genesis.window + 1);
     if (snapshot.height < lowest) return;
     let digest = headerDigest(snapshot.header, network);
     for (let height = snapshot.height; height >= lowest;) {
+      this.#requireTime(snapshot, end);
       const { history } = await this.#ask(peer, { page: 0, historyFrom: height });
       const wanted = history.slice(0, height - lowest + 1);
       if (wanted.length === 0) throw failure('ERR_SNAPSHOT_INVALID', `the list of block ${height} did not come`);
@@ -113,6 +130,11 @@ export class SnapshotRestorer {
       }
       await this.#with.snapshots.writeHistory(wanted);
     }
+  }
+
+  #requireTime({ height }: Snapshot, end: number): void {
+    if (this.#with.clock.monotonic() < end) return;
+    throw failure('ERR_SNAPSHOT_INVALID', `the snapshot of height ${height} did not come within ${RESTORE_MS} ms`);
   }
 
   async #offerOf(peer: string): Promise<{ snapshot: Snapshot; peer: string } | undefined> {

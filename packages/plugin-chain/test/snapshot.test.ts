@@ -216,6 +216,68 @@ describe('snapshots', () => {
     }
   });
 
+  it('that never end are given up: at the second page that brings nothing, else after an hour', async () => {
+    const source = await grown(genesis, 21);
+    // Whatever page is asked for, the first one comes.
+    const repeating = (node: ChainFixture): ChainFixture => {
+      const fetch = node.peer;
+      node.peer = (request) => {
+        const wanted = SnapshotRequest.decode(request.body);
+        return fetch({ ...request, body: SnapshotRequest.encode({ ...wanted, page: 0 }) });
+      };
+      return node;
+    };
+    const late = repeating(joining(source));
+    await late.start();
+    const before = await contents(late.storage);
+    const endless = { ...(await found(late)), pages: 4_000_000_000 };
+    expect(await codeOf(late.chain.restore!({ snapshot: endless, peer: 'a' }))).to.equal('ERR_SNAPSHOT_INVALID');
+    expect(await contents(late.storage)).to.deep.equal(before);
+
+    // Pages that always bring something.
+    let asked = 0;
+    const growing = repeating(
+      joining(source, (_, { history, page }) => ({
+        history,
+        page:
+          page &&
+          Buffer.from(
+            Buffer.from(page)
+              .toString()
+              .replace('key1', `key-${(asked += 1)}`),
+          ),
+      })),
+    );
+    const fetch = growing.peer;
+    growing.peer = async (request) => {
+      await growing.context.clock.advance(600_000);
+      return fetch(request);
+    };
+    await growing.start();
+    expect(await codeOf(growing.chain.restore!({ snapshot: endless, peer: 'a' }))).to.equal('ERR_SNAPSHOT_INVALID');
+    expect(asked).to.equal(6);
+    expect(await contents(growing.storage)).to.deep.equal(before);
+  });
+
+  it('are whole although the answer to the last write was lost', async () => {
+    const source = await grown(genesis, 21);
+    const late = joining(source);
+    await late.start();
+    const snapshot = await found(late);
+    const write = late.storage.write.bind(late.storage);
+    late.storage.write = async (request) => {
+      const answer = await write(request);
+      const last = request.writes.some(({ key }) => Buffer.from(key).toString() === 'tip');
+      if (last) throw failure('ERR_BUS_TIMEOUT', 'the answer did not come');
+      return answer;
+    };
+    expect((await late.chain.restore!({ snapshot, peer: 'a' })).height).to.equal(20);
+    late.storage.write = write;
+    const wanted = (await contents(source.storage)).filter((line) => line.startsWith('app ')).length;
+    expect((await contents(late.storage)).filter((line) => line.startsWith('app ')).length).to.equal(wanted);
+    expect((await late.tip()).height).to.equal(20);
+  });
+
   it('are not mixed with a chain that has blocks', async () => {
     const source = await grown(genesis, 21);
     const late = joining(source);
