@@ -61,8 +61,10 @@ export function checkName(name: string): void {
 /** In code a name with a scope stands for a file or a state machine, where its last part is enough. */
 function fill(text: string, mark: string, value: string, file: string): string {
   if (mark === 'DESCRIPTION' && file.endsWith('.json'))
-    return text.replaceAll(mark, JSON.stringify(value).slice(1, -1));
-  if (mark !== PLACEHOLDER || file.endsWith('.md') || file === 'package.json') return text.replaceAll(mark, value);
+    return text.replaceAll(mark, () => JSON.stringify(value).slice(1, -1));
+  if (mark !== PLACEHOLDER || file.endsWith('.md') || file === 'package.json')
+    // By a function: in a text `$&` and the like would stand for parts of the template.
+    return text.replaceAll(mark, () => value);
   const short = value.slice(value.indexOf('/') + 1);
   return text.replaceAll(/(name: ')?my-plugin(')?/g, (_all, before = '', after = '') =>
     before !== '' && after !== '' ? `name: '${value}'` : `${before}${short}${after}`,

@@ -82,11 +82,11 @@ describe('npm create it-chain-plugin', () => {
   });
 
   it('takes a folder and a description', async () => {
-    const words = ['thing', '-k', 'api', '--dir', 'deep/down', '--description', 'Says "hello"', '--no-interactive'];
+    const said = `Says "hello" for $& and $'`;
+    const words = ['thing', '-k', 'api', '--dir', 'deep/down', '--description', said, '--no-interactive'];
     expect((await run(words)).code).to.equal(0);
-    expect((JSON.parse(read('deep', 'down', 'package.json')) as { description: string }).description).to.equal(
-      'Says "hello"',
-    );
+    expect((JSON.parse(read('deep', 'down', 'package.json')) as { description: string }).description).to.equal(said);
+    expect(read('deep', 'down', 'README.md')).to.include(`\n${said}\n`);
   });
 
   it('refuses what cannot be, says what to do, and touches nothing', async () => {
