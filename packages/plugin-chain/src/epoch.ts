@@ -140,7 +140,7 @@ export class Epoch {
 }
 
 /** The members that the network of `genesis` begins with, where it goes on from the tip of `before`. */
-function recoveredFrom({ network, tip, system }: ChainState, genesis: Genesis): SystemState {
+function recoveredFrom({ network, tip, system, genesis: before }: ChainState, genesis: Genesis): SystemState {
   const refused = (what: string): Error => failure('ERR_RECOVERY_REFUSED', `the genesis ${what}`);
   const problem = recoveryProblem(genesis);
   if (problem !== undefined) throw refused(problem);
@@ -157,9 +157,19 @@ function recoveredFrom({ network, tip, system }: ChainState, genesis: Genesis): 
   }
   if (!sameBytes(recovery.applicationRoot, tip.applicationRoot))
     throw refused('names another state of the application');
+  // Whoever follows agrees to a set and a block, and is told of nothing else.
+  if (!sameBytes(rulesOf(genesis), rulesOf(before)) || genesis.minValidators > before.minValidators)
+    throw refused('has other rules than the network before');
   const stranger = genesis.validators.find((key) => !isMemberOf(system, key));
   if (stranger !== undefined) throw refused(`names the validator ${toHex(stranger)}, which is no member`);
   const recovered = recoveredSystemState(system, genesis.validators);
   if (sameBytes(recovery.systemRoot, systemRootOf(recovered))) return recovered;
   throw refused('names other members than this node comes to');
+}
+
+/** What a genesis says besides who begins the network, when, and with whom; a smaller set may need a lower minimum. */
+function rulesOf(genesis: Genesis): Uint8Array {
+  const nobody = new Uint8Array(32);
+  const begun = { nonce: nobody, founder: nobody, validators: [], minValidators: 0, time: 0, recovery: undefined };
+  return Genesis.encode({ ...genesis, ...begun });
 }
