@@ -33,6 +33,8 @@ export interface AmqpUser {
   readonly maxConnections?: number;
   /** Queues of a virtual host that were declared by it; without it as many as the virtual host takes. */
   readonly maxQueues?: number;
+  /** Messages that it publishes in a second, over all its connections; above it they are not read for a while. Default: no limit. */
+  readonly maxPublishRate?: number;
   /** Only from this machine; default true for the user `guest`, false for others. */
   readonly loopbackOnly?: boolean;
   /** Never made to wait by the memory alarm (for the program's own connections, which drain the queues). */

@@ -154,6 +154,31 @@ describe('users and permissions', () => {
     await third.close();
   });
 
+  it('reads from a user only as fast as it may publish, loses nothing, and lets others go on', async () => {
+    await start({
+      users: [
+        { name: 'fast', password: 'p', maxPublishRate: 1_000 },
+        { name: 'other', password: 'p' },
+      ],
+    });
+    const [fast, other] = [await connect('fast', 'p'), await connect('other', 'p')];
+    const flood = await fast.createConfirmChannel();
+    const calm = await other.createConfirmChannel();
+    await flood.assertQueue('flooded', { durable: true });
+    await calm.assertQueue('calm', { durable: true });
+    const began = performance.now();
+    for (let count = 0; count < 3_000; count += 1) flood.sendToQueue('flooded', Buffer.from(String(count)));
+    calm.sendToQueue('calm', Buffer.from('x'));
+    await calm.waitForConfirms();
+    expect((await calm.checkQueue('flooded')).messageCount).to.be.lessThan(3_000);
+    await flood.waitForConfirms();
+    expect(performance.now() - began).to.be.greaterThan(1_000);
+    expect((await calm.checkQueue('flooded')).messageCount).to.equal(3_000);
+    expect(server.stats().counters.throttled).to.be.greaterThan(0);
+    await fast.close();
+    await other.close();
+  });
+
   it('keeps virtual hosts apart, and users to theirs', async () => {
     const permissions = { a: { configure: '.*', write: '.*', read: '.*' } };
     await start({

@@ -34,6 +34,7 @@ import {
   serveRole,
   SystemClock,
   type BoundPlugin,
+  type PluginContextOptions,
 } from '@it-chain/kernel';
 
 const Text = message('Text', { text: string(1) });
@@ -89,7 +90,12 @@ describe('plugin context', () => {
 
   function bind(
     manifest: { name?: string; provides?: readonly Role[]; requires?: readonly Role[]; uses?: readonly Role[] } = {},
-    more: { role?: string; onHealth?: (health: Health) => void; fatal?: (kind: FatalKind, error: Error) => void } = {},
+    more: {
+      role?: string;
+      limits?: PluginContextOptions['limits'];
+      onHealth?: (health: Health) => void;
+      fatal?: (kind: FatalKind, error: Error) => void;
+    } = {},
   ): BoundPlugin {
     const plugin: Plugin = definePlugin({ name: 'test', version: '1.0.0', setup: () => undefined, ...manifest });
     const made = createPluginContext({
@@ -111,6 +117,7 @@ describe('plugin context', () => {
       bus: () => bus,
       node: { dataDir, name: 'alice', solo: false, version: '1.0.0' },
       busConfig: { listen: '127.0.0.1:0' },
+      limits: more.limits,
       pluginDataDir: join(dataDir, 'plugins', 'test'),
       inspect: () => ({ plugins: [], stages: [], startedAt: 0 }),
       fatal: more.fatal ?? (() => undefined),
@@ -354,6 +361,58 @@ describe('plugin context', () => {
     const warned = log.lines.filter(({ message }) => message === 'an event could not be told');
     expect(warned).to.have.length(2);
     expect(String(warned[0]?.fields?.['reason'])).to.match(/echo\.said\.v1 is of no role that the plugin provides/);
+  });
+
+  it('names who answered with what is no answer, a plugin here or a program elsewhere', async () => {
+    const proxy = bind({ uses: [Echo] }).context.use(Echo);
+    const server = bind({ name: 'server', provides: [Echo] });
+    const wrong = [{ text: 7 }, {}, undefined, 'text'];
+    server.context.serve(Echo, { ...echo, say: () => Promise.resolve(wrong.pop()) } as never);
+    await server.bindRoles();
+    for (let count = 0; count < 4; count += 1) {
+      const error = await proxy.say({ text: 'x' }).catch((reason: unknown) => reason);
+      expect(error).to.have.property('code', 'ERR_PLUGIN_SHAPE');
+      expect((error as Error).message).to.match(/the provider of echo\.v1 answered echo\.say\.v1 with what is no/);
+    }
+    expect(log.lines.filter(({ level }) => level === 'error')).to.have.length(4);
+    await server.unbind();
+    await bus.serve('echo.v1', ['echo.say.v1'], () => Promise.resolve(new Uint8Array([0xff])));
+    const elsewhere = await proxy.say({ text: 'x' }).catch((reason: unknown) => reason);
+    expect(elsewhere).to.have.property('code', 'ERR_PLUGIN_SHAPE');
+  });
+
+  it('keeps a plugin that floods to its share of events and calls, and leaves the rest to the others', async () => {
+    const flooding = bind({ name: 'flooding', provides: [Echo] }, { limits: { eventsPerSecond: 1, openCalls: 2 } });
+    const heard: string[] = [];
+    const listener = bind({ name: 'listener', uses: [Echo] });
+    listener.context.on(Echo.events.said, ({ text }) => void heard.push(text));
+    await listener.bindListeners();
+    for (let count = 0; count < 200; count += 1) await flooding.context.emit(Echo.events.said, { text: 'flood' });
+    await bind({ provides: [Echo] }).context.emit(Echo.events.said, { text: 'other' });
+    await until(() => heard.includes('other'));
+    expect(heard.length).to.be.within(2, 199);
+    expect(log.lines.filter(({ message }) => message.startsWith('events are dropped')).length).to.be.within(1, 100);
+
+    const free: (() => void)[] = [];
+    await bus.serve('echo.v1', ['echo.say.v1'], async ({ body }) => {
+      await new Promise<void>((resolve) => free.push(resolve));
+      return body;
+    });
+    const caller = bind({ name: 'caller', uses: [Echo] }, { limits: { eventsPerSecond: 1, openCalls: 2 } });
+    const proxy = caller.context.use(Echo);
+    const codes = [1, 2, 3].map(() =>
+      proxy.say({ text: 'x' }).then(
+        () => 'answered',
+        (error: unknown) => (error as { code: string }).code,
+      ),
+    );
+    expect(await codes[2]).to.equal('ERR_BUS_FULL');
+    const other = bind({ name: 'other', uses: [Echo] })
+      .context.use(Echo)
+      .say({ text: 'y' });
+    await until(() => free.length === 3);
+    for (const go of free) go();
+    expect(await Promise.all([...codes.slice(0, 2), other])).to.deep.equal(['answered', 'answered', { text: 'y' }]);
   });
 
   it('binds only the role that the config means', async () => {

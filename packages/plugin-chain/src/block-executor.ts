@@ -4,6 +4,7 @@ import {
   sameBytes,
   stateRootOf,
   systemRootOf,
+  toHex,
   type Application,
   type ApplicationTransaction,
   type ApplicationWrite,
@@ -29,7 +30,7 @@ export class BlockExecutor {
     this.#application = dependencies.application;
   }
 
-  /** @throws ERR_CHAIN_APPLICATION where the application breaks its promise of one receipt each */
+  /** @throws ERR_CHAIN_APPLICATION where the application breaks its promise of one receipt each, or changes its root without writes */
   async execute(
     state: ChainState,
     header: BlockHeader,
@@ -52,6 +53,13 @@ export class BlockExecutor {
       throw failure(
         'ERR_CHAIN_APPLICATION',
         `the application answered ${answer.receipts.length} receipts for ${payloads.length} transactions, or in another order`,
+      );
+    }
+    // Only writes change the state: a root that changes without any could not be found again after a restart.
+    if (answer.writes.length === 0 && !sameBytes(answer.root, state.tip.applicationRoot)) {
+      throw failure(
+        'ERR_CHAIN_APPLICATION',
+        `the application answered another root for block ${header.height} (${toHex(answer.root)}), but no writes that lead to it`,
       );
     }
     const { receipts, system } = mergeReceipts(state, header.height, transactions, answer.receipts);

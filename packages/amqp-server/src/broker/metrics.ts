@@ -34,6 +34,8 @@ export interface ServerCounters {
   dropped: number;
   /** Times the memory alarm was raised. */
   memoryAlarms: number;
+  /** Times a connection was not read for a while because its user published too fast. */
+  throttled: number;
 }
 
 /** All counters at zero. */
@@ -58,5 +60,6 @@ export function createCounters(): ServerCounters {
     expired: 0,
     dropped: 0,
     memoryAlarms: 0,
+    throttled: 0,
   };
 }

@@ -5,6 +5,7 @@ import { Cursor } from '../wire/cursor.js';
 import { readTable } from '../wire/field-table.js';
 import { ReplyError } from '../wire/reply-error.js';
 import { type FieldTable } from '../wire/spec.js';
+import { PublishRate } from './publish-rate.js';
 
 /** A kind of access, as permissions name them. */
 export type Access = keyof AmqpPermissions;
@@ -25,6 +26,8 @@ export interface KnownUser {
   readonly routingKeys: ReadonlyMap<string, ReadonlyMap<string, Readonly<Record<KeyAccess, RegExp>>>> | undefined;
   readonly maxConnections: number;
   readonly maxQueues: number;
+  /** Undefined without a limit. */
+  readonly publishRate: PublishRate | undefined;
 }
 
 /** What the connection itself says about the client. */
@@ -57,6 +60,7 @@ export class Authenticator {
       routingKeys: user.routingKeys === undefined ? undefined : compileKeys(user.name, user.routingKeys),
       maxConnections: user.maxConnections ?? Infinity,
       maxQueues: user.maxQueues ?? Infinity,
+      publishRate: user.maxPublishRate === undefined ? undefined : new PublishRate(user.maxPublishRate),
     });
   }
 

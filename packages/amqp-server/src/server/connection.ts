@@ -230,10 +230,11 @@ export class Connection implements Session {
     this.clientProperties = agreement.clientProperties;
     this.consumerCancelNotify = hasCapability(agreement.clientProperties, 'consumer_cancel_notify');
     this.#parser.maxFrame = this.output.frameMax = agreement.frameMax;
-    this.#flow.opened(
-      agreement.user.memoryAlarmExempt,
-      hasCapability(agreement.clientProperties, 'connection.blocked'),
-    );
+    this.#flow.opened({
+      exempt: agreement.user.memoryAlarmExempt,
+      tell: hasCapability(agreement.clientProperties, 'connection.blocked'),
+      rate: agreement.user.publishRate,
+    });
     this.#heartbeat.start(
       agreement.heartbeatSeconds,
       () => this.#beat(),

@@ -1,6 +1,7 @@
 import { type Heartbeat } from './heartbeat.js';
 import { type Duplex } from 'node:stream';
 import { type Output } from '../wire/output.js';
+import { type PublishRate } from './publish-rate.js';
 import { type Services } from './session.js';
 
 /** The parts of a connection that flow control acts on. */
@@ -16,6 +17,7 @@ export interface Controlled {
  * Decides when a connection is delivered to and when it is read from:
  * - output above the limit: nothing more is delivered until the stream has drained;
  * - output above twice the limit (answers and returns the client does not read): it is not read from either;
+ * - the user publishes faster than it may: it is not read from until that is made up for;
  * - memory alarm: connections that publish are not read from, and told so with connection.blocked.
  */
 export class FlowControl {
@@ -28,6 +30,10 @@ export class FlowControl {
   #publishes = false;
   #exempt = false;
   #tell = false;
+  #rate: PublishRate | undefined;
+  /** Published since the last chunk was finished. */
+  #published = 0;
+  #throttled = false;
 
   constructor(connection: Controlled, heartbeat: Heartbeat) {
     this.#connection = connection;
@@ -35,9 +41,10 @@ export class FlowControl {
   }
 
   /** The connection is open; `tell` is whether the client understands connection.blocked. */
-  opened(exempt: boolean, tell: boolean): void {
-    this.#exempt = exempt;
-    this.#tell = tell;
+  opened(facts: { readonly exempt: boolean; readonly tell: boolean; readonly rate: PublishRate | undefined }): void {
+    this.#exempt = facts.exempt;
+    this.#tell = facts.tell;
+    this.#rate = facts.rate;
   }
 
   hasRoom(): boolean {
@@ -63,6 +70,7 @@ export class FlowControl {
 
   /** Called after each chunk of input. */
   checkBacklog(): void {
+    if (this.#rate !== undefined && this.#published > 0) this.#throttle(this.#rate);
     const { output, services, stream } = this.#connection;
     if (this.#backlogged || output.pending <= 2 * services.options.maxOutputBytes) return;
     this.#backlogged = true;
@@ -72,12 +80,30 @@ export class FlowControl {
 
   published(): void {
     this.#publishes = true;
+    this.#published++;
     if (!this.blocked && this.#connection.services.gauge.alarm) this.#block();
   }
 
   memoryAlarm(alarm: boolean): void {
     if (alarm && this.#publishes) this.#block();
     else if (!alarm && this.blocked) this.#unblock();
+  }
+
+  #throttle(rate: PublishRate): void {
+    const pauseMs = rate.add(this.#published);
+    this.#published = 0;
+    if (pauseMs === 0 || this.#throttled) return;
+    const { stream, services } = this.#connection;
+    services.counters.throttled++;
+    this.#throttled = true;
+    this.#heartbeat.suspended = true;
+    stream.pause();
+    const timer = setTimeout(() => {
+      this.#throttled = false;
+      this.#read();
+    }, pauseMs);
+    timer.unref();
+    stream.once('close', () => clearTimeout(timer));
   }
 
   #block(): void {
@@ -96,7 +122,7 @@ export class FlowControl {
   }
 
   #read(): void {
-    if (this.blocked || this.#backlogged) return;
+    if (this.blocked || this.#backlogged || this.#throttled) return;
     this.#heartbeat.suspended = false;
     this.#connection.stream.resume();
   }

@@ -4,6 +4,7 @@ import type { Command } from 'commander';
 import { verb, type Cli, type CommonOptions } from '../cli.js';
 import { connectBus } from '../node/connect-bus.js';
 import { configOptions, version } from '../node/defaults.js';
+import { watchExit } from '../node/exit-watch.js';
 import { nextCommands, readyFacts, type ReadyFacts } from '../node/ready-facts.js';
 import { exitCode, reportError } from '../terminal/report-error.js';
 import type { Printer } from '../terminal/printer.js';
@@ -39,6 +40,9 @@ async function runNode(options: StartOptions, cli: Cli): Promise<number> {
   const printer = cli.printer(options);
   const stopping = stopSignal(cli);
   const only = options.only?.split(',').map((role) => role.trim());
+  const unwatch = watchExit((error) => {
+    reportError(error, { json: printer.json, verbose: options.verbose ?? false }, io);
+  });
   if (!printer.json) printer.line(printer.color.bold(`it-chain ${version()}`));
   try {
     const node = await startNode({
@@ -61,6 +65,7 @@ async function runNode(options: StartOptions, cli: Cli): Promise<number> {
     if (stopping.signal.aborted) return 0;
     throw error;
   } finally {
+    unwatch();
     stopping.release();
   }
 }

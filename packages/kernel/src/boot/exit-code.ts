@@ -37,6 +37,8 @@ const CODES: Readonly<Record<string, number>> = {
   ERR_STORAGE_IN_USE: 14,
   ERR_ROLE_TAKEN: 14,
   ERR_NODE_ABORTED: 1,
+  ERR_NODE_EXITED: 1,
+  ERR_NODE_UNCAUGHT: 1,
 };
 
 /** Codes that begin like this mean wrong usage or configuration. */

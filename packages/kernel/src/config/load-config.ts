@@ -24,7 +24,7 @@ import { inputSchema, SchemaTree } from './schema-tree.js';
 /** The role that the kernel serves. */
 export const KERNEL_ROLES: readonly string[] = [roleAddress(Identity)];
 
-const BASE_SECTIONS = ['node', 'bus', 'log', 'timeouts'] as const;
+const BASE_SECTIONS = ['node', 'bus', 'log', 'timeouts', 'limits'] as const;
 const baseTree = new SchemaTree(inputSchema(nodeConfigSchema));
 
 /** Reads and checks everything. Opens no socket and writes no file. @throws ERR_CONFIG_*, ERR_PLUGIN_* with all problems */
@@ -151,6 +151,7 @@ function finish(parsed: ParsedConfig, folder: string): NodeConfig {
     plugins: parsed.plugins,
     log: parsed.log,
     timeouts: parsed.timeouts,
+    limits: parsed.limits,
     node: { name, dataDir: resolve(folder, dataDir ?? `data/${name}`), ...(id === undefined ? {} : { id }) },
     bus: busOf(parsed.bus),
   };

@@ -1,4 +1,5 @@
 import { z, type BusConfig } from '@it-chain/contracts';
+import { DEFAULT_LIMITS } from '../context/allowance.js';
 import { LOG_LEVELS } from '../log/logs.js';
 
 const LISTEN = /^(unix(:.{1,107})?|(\[[0-9a-fA-F:.]+\]|[A-Za-z0-9._-]+):\d{1,5})$/;
@@ -92,6 +93,23 @@ const timeoutsSection = z
   })
   .prefault({});
 
+const limitsSection = z
+  .strictObject({
+    eventsPerSecond: z
+      .int()
+      .min(1)
+      .max(100_000)
+      .default(DEFAULT_LIMITS.eventsPerSecond)
+      .describe('Events that one plugin may tell in a second; more are dropped, which is logged.'),
+    openCalls: z
+      .int()
+      .min(1)
+      .max(10_000)
+      .default(DEFAULT_LIMITS.openCalls)
+      .describe('Calls of one plugin that may wait for their answers; more fail with ERR_BUS_FULL.'),
+  })
+  .prefault({});
+
 /** The whole config but the plugins' own sections, which are checked by the plugins' schemas. */
 export const nodeConfigSchema = z.strictObject({
   $schema: z.string().optional().describe('Where the JSON Schema of this file is, for editors.'),
@@ -104,6 +122,7 @@ export const nodeConfigSchema = z.strictObject({
     .describe('The plugins of the node. Their order does not matter.'),
   log: logSection,
   timeouts: timeoutsSection,
+  limits: limitsSection,
 });
 
 /** The config as {@link nodeConfigSchema} gives it. */

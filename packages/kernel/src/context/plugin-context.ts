@@ -28,9 +28,14 @@ import {
   type Served,
   type SignatureCheck,
 } from '@it-chain/contracts';
+import { Allowance, DEFAULT_LIMITS, type PluginLimits } from './allowance.js';
+import { RateLimit } from './rate-limit.js';
 import { createProxy, type CallOrigin } from './role-proxy.js';
 import { missingCalls, serveRole } from './role-server.js';
 import { NoticeListeners, type NoticeHandler } from './notice-listeners.js';
+
+/** How often dropped events are logged, in ms. */
+const DROPPED_LOG_MS = 10_000;
 
 /** What the kernel gives to make the context of one plugin. */
 export interface PluginContextOptions {
@@ -54,6 +59,8 @@ export interface PluginContextOptions {
   readonly inspect: () => NodeInspection;
   readonly fatal: (kind: FatalKind, error: Error) => void;
   readonly onHealth: (health: Health) => void;
+  /** What the plugin may have under way on the bus. Default: that of the config. */
+  readonly limits?: PluginLimits | undefined;
   /** Default: nothing happens at any. */
   readonly failpoint?: Failpoint | undefined;
 }
@@ -92,16 +99,32 @@ class PluginBinding implements BoundPlugin {
   readonly #listeners: NoticeListeners;
   readonly #origin: CallOrigin;
   readonly #needs: BusNeeds;
+  readonly #events: RateLimit;
+  readonly #refuse: (what: 'events' | 'calls') => void;
+  #dropped = 0;
+  #tellDroppedAt = -Infinity;
   #registrations: Registration[] = [];
 
   constructor(options: PluginContextOptions) {
     this.#options = options;
-    const { plugin, bus, log, clock, random } = options;
+    const { plugin, bus, log, clock, random, metrics, limits = DEFAULT_LIMITS } = options;
     // Unique without a draw per message: eight random bytes of this context and a counter.
     const prefix = toHex(random(8));
     let count = 0;
     this.#needs = busNeedsOf(plugin);
-    this.#origin = { bus, clock, sender: plugin.name, nextId: () => `${prefix}-${(count++).toString(36)}` };
+    const { name } = plugin;
+    const refused = metrics.counter('kernel_plugin_refused_total', 'Events and calls above the share of a plugin.', [
+      'plugin',
+      'what',
+    ]);
+    this.#refuse = (what) => {
+      refused.add(1, { plugin: name, what });
+    };
+    this.#events = new RateLimit({ perSecond: limits.eventsPerSecond }, { clock });
+    const allowance = new Allowance({ plugin: name, max: limits.openCalls }, () => {
+      this.#refuse('calls');
+    });
+    this.#origin = { bus, clock, sender: name, nextId: () => `${prefix}-${(count++).toString(36)}`, allowance };
     this.#listeners = new NoticeListeners({ durableName: plugin.name }, { log });
     this.context = this.#createContext();
   }
@@ -237,6 +260,17 @@ class PluginBinding implements BoundPlugin {
     return createProxy(role, this.#origin);
   }
 
+  /** A plugin that floods must not fill the log as well. */
+  #onDropped(event: string): void {
+    const { log, clock } = this.#options;
+    this.#refuse('events');
+    this.#dropped += 1;
+    const now = clock.monotonic();
+    if (now < this.#tellDroppedAt) return;
+    this.#tellDroppedAt = now + DROPPED_LOG_MS;
+    log.warn('events are dropped: this plugin tells more than its share', { event, dropped: this.#dropped });
+  }
+
   async #emit<B>(notice: NoticeDefinition<B>, body: B): Promise<void> {
     const { bus, log, clock, plugin } = this.#options;
     try {
@@ -244,13 +278,16 @@ class PluginBinding implements BoundPlugin {
       if (![...events, ...transients].includes(noticeAddress(notice))) {
         throw failure('ERR_PLUGIN_ROLE_UNDECLARED', `${noticeAddress(notice)} is of no role that the plugin provides`);
       }
-      const bytes = notice.body.encode(body);
       if (notice.kind === 'transient') {
-        bus().cast(noticeAddress(notice), bytes);
+        bus().cast(noticeAddress(notice), notice.body.encode(body));
+        return;
+      }
+      if (!this.#events.take()) {
+        this.#onDropped(notice.name);
         return;
       }
       const meta = { messageId: this.#origin.nextId(), timestamp: clock.now(), sender: plugin.name };
-      await bus().publish(noticeAddress(notice), bytes, meta);
+      await bus().publish(noticeAddress(notice), notice.body.encode(body), meta);
     } catch (error) {
       log.warn('an event could not be told', { event: notice.name, reason: messageOf(error) });
     }

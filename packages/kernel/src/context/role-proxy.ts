@@ -9,6 +9,8 @@ import {
   type Role,
   type Served,
 } from '@it-chain/contracts';
+import type { Allowance } from './allowance.js';
+import { wrongAnswer } from './role-server.js';
 
 /** Whose calls a proxy makes, and over which bus. */
 export interface CallOrigin {
@@ -18,6 +20,8 @@ export interface CallOrigin {
   readonly sender: string;
   /** A message id that nobody else uses. */
   readonly nextId: () => string;
+  /** Its share of the calls under way; without one only the bus limits them. */
+  readonly allowance?: Allowance | undefined;
 }
 
 /**
@@ -33,18 +37,24 @@ export function createProxy<R extends Role>(role: R, origin: CallOrigin): Served
 function createCall(role: Role, definition: AnyCall, origin: CallOrigin) {
   const provider = roleAddress(role);
   const address = callAddress(role, definition);
-  const { bus, clock, sender, nextId } = origin;
+  const { bus, clock, sender, nextId, allowance } = origin;
   return async (request: unknown, call: Call = {}): Promise<unknown> => {
     const timeoutMs = call.timeoutMs ?? definition.timeoutMs;
     if (timeoutMs <= 0) throw failure('ERR_BUS_TIMEOUT', `no time was left to call ${address}`);
-    const answer = await bus().request(provider, address, definition.in.encode(request), {
-      timeoutMs,
-      signal: call.signal,
-      messageId: call.messageId ?? nextId(),
-      traceparent: call.traceparent,
-      sender,
-      timestamp: clock.now(),
-    });
-    return definition.out.decode(answer) as unknown;
+    const send = (): Promise<Uint8Array> =>
+      bus().request(provider, address, definition.in.encode(request), {
+        timeoutMs,
+        signal: call.signal,
+        messageId: call.messageId ?? nextId(),
+        traceparent: call.traceparent,
+        sender,
+        timestamp: clock.now(),
+      });
+    const answer = await (allowance === undefined ? send() : allowance.use(send));
+    try {
+      return definition.out.decode(answer) as unknown;
+    } catch (cause) {
+      throw wrongAnswer({ address, provider, expected: definition.out.name }, cause);
+    }
   };
 }

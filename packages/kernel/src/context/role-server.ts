@@ -46,16 +46,39 @@ export function serveRole(bus: Bus, role: Role, provider: object, log: Log): Pro
     const request: unknown = definition.in.decode(incoming.body);
     const { timeoutMs, messageId, traceparent } = incoming;
     const answer = await (provider as Record<string, Method>)[method]?.(request, { timeoutMs, messageId, traceparent });
-    return definition.out.encode(answer);
+    return encodeAnswer(definition, incoming.address, roleAddress(role), answer);
   };
   return bus.serve(roleAddress(role), [...bound.keys()], async (incoming) => {
     try {
       return await handle(incoming);
     } catch (error) {
       if (!isItChainError(error)) logUnexpected(log, incoming, error);
+      // The caller gets the same words; here the line is under the name of the plugin whose fault it is.
+      else if (error.code === 'ERR_PLUGIN_SHAPE') log.error(error.message, { call: incoming.address });
       throw error;
     }
   });
+}
+
+function encodeAnswer(definition: AnyCall, address: string, provider: string, answer: unknown): Uint8Array {
+  try {
+    return definition.out.encode(answer);
+  } catch (cause) {
+    throw wrongAnswer({ address, provider, expected: definition.out.name }, cause);
+  }
+}
+
+/** The error of a call whose provider answered with something else than the answer of that call. */
+export function wrongAnswer(
+  call: { readonly address: string; readonly provider: string; readonly expected: string },
+  cause: unknown,
+): Error {
+  const { address, provider, expected } = call;
+  return failure(
+    'ERR_PLUGIN_SHAPE',
+    `the provider of ${provider} answered ${address} with what is no ${expected}: ${messageOf(cause)}`,
+    { cause, hint: 'look at the log of the plugin that provides the role' },
+  );
 }
 
 function logUnexpected(log: Log, { address, messageId, sender }: IncomingRequest, error: unknown): void {

@@ -4,9 +4,11 @@ import type { AmqpUser } from '@it-chain/amqp-server';
 import { permissionsOf } from '@it-chain/bus-amqp';
 import type { BusNeeds } from '@it-chain/contracts';
 
-/** Connections and queues of one plugin: one that opens more and more of them takes nobody else's. */
+/** What one plugin may take, so that one that takes more and more leaves the rest to the others. */
 const MAX_CONNECTIONS = 8;
 const MAX_QUEUES = 64;
+/** Messages a second. */
+const MAX_PUBLISH_RATE = 1_000;
 /** The virtual host of the embedded server. */
 const VHOST = '/';
 
@@ -43,6 +45,7 @@ export function pluginUser(needs: BusNeeds, namespace: string, password: string)
       routingKeys: { [VHOST]: routingKeys },
       maxConnections: MAX_CONNECTIONS,
       maxQueues: MAX_QUEUES,
+      maxPublishRate: MAX_PUBLISH_RATE,
     },
   };
 }

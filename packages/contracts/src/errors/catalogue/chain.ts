@@ -27,7 +27,7 @@ export const chainErrors = {
     fix: 'The message says what does not fit; see docs/recovery.md.',
   },
   ERR_CHAIN_APPLICATION: {
-    when: 'The application of this node is not the one that the genesis of its network names.',
-    fix: 'Configure the application that the message names, or use an empty data directory for another network.',
+    when: 'The application of this node is not the one that the genesis of its network names, or its answer to a block cannot be right.',
+    fix: 'Configure the application that the message names, or use an empty data directory for another network; mend an application that answers too few receipts, or another root without writes.',
   },
 } satisfies Record<string, ErrorEntry>;

@@ -55,8 +55,8 @@ export const pluginErrors = {
     fix: 'Look at what the plugin waits for; the limits are in the section `timeouts`.',
   },
   ERR_PLUGIN_SHAPE: {
-    when: 'setup gave back something else than nothing or { start, stop }.',
-    fix: 'Return functions named start and stop, or nothing.',
+    when: 'A plugin gave back something else than it should: setup something else than nothing or { start, stop }, or a call something else than its answer.',
+    fix: 'Return functions named start and stop, or nothing; answer a call with the message that its role names. The plugin and the call are in the message.',
   },
   ERR_PLUGIN_ROLE_UNDECLARED: {
     when: 'A plugin serves or uses a role that its manifest does not name, or listens outside setup.',
@@ -73,6 +73,14 @@ export const pluginErrors = {
   ERR_PLUGIN_TWO_BUSES: {
     when: 'Two plugins bring a bus.',
     fix: 'Keep one of them.',
+  },
+  ERR_NODE_EXITED: {
+    when: 'A plugin, or a library that it uses, called process.exit while the node was running.',
+    fix: 'Mend or remove the plugin at the place in the message: what ends a node on purpose is context.fatal. Everything durable survives it; start the node again.',
+  },
+  ERR_NODE_UNCAUGHT: {
+    when: 'Something threw in a timer or an event handler, and nobody caught it: the state of the process is unknown, so it ends. In a node that may be a plugin.',
+    fix: 'Look at the place in the message; --verbose shows the stack. Everything durable survives it; start the node again.',
   },
   ERR_NODE_NO_BUS: {
     when: 'No plugin brings a bus, and the config gives no bus.url.',

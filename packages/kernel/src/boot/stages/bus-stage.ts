@@ -70,7 +70,7 @@ export class BusStage implements Stage {
   }
 
   #bind({ plugin, role, config }: ConfiguredPlugin): BoundPlugin {
-    const { node, bus } = this.loaded.config;
+    const { node, bus, limits } = this.loaded.config;
     const { solo = false, version, acceptDoubleSignRisk } = this.options;
     return createPluginContext({
       plugin,
@@ -85,6 +85,7 @@ export class BusStage implements Stage {
       bus: () => this.#requireBus(plugin.name),
       node: { dataDir: node.dataDir, name: node.name, solo, version, acceptDoubleSignRisk },
       busConfig: bus.listen === undefined ? bus : { ...bus, foreign: this.loaded.foreign },
+      limits,
       pluginDataDir: join(node.dataDir, 'plugins', plugin.name.replace(/[^\w.-]/g, '-')),
       inspect: () => this.record.inspect(),
       fatal: (kind, error) => {
