@@ -71,6 +71,11 @@ describe('plugins in other processes', () => {
       /storage\.write\.v1 is no call of audit\.v1/,
     ],
     [
+      'answers in the name of another role that it is there',
+      { ...AUDIT, provides: { 'audit.v1': ['probe.storage.v1'] } },
+      /probe\.storage\.v1 is no call of audit\.v1/,
+    ],
+    [
       'provides half a role',
       { ...AUDIT, provides: { 'application.v1': ['application.info.v1'] } },
       /lacks its call application\.check\.v1/,

@@ -138,6 +138,9 @@ function findFault(manifest: Manifest): { readonly finding: Finding } | undefine
           suggestion(address, [...known.keys()]),
         );
       }
+      // By this key whoever serves a role is asked whether it is there: it is no call.
+      const probe = list === '*' ? undefined : list.find((call) => call.startsWith('probe.'));
+      if (probe !== undefined) return invalid(`${field}: ${probe} is no call of ${address}`);
       // A call of the framework under another role would take what is meant for its provider.
       const strange = list === '*' ? undefined : list.find((call) => roleOfCall.get(call) !== role);
       if (strange !== undefined) {
