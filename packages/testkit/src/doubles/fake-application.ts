@@ -1,9 +1,9 @@
 import { compareBytes, ItChainError, KvRangeAnswer, KvRangeQuery, toHex, type Application } from '@it-chain/contracts';
 import { unused } from './fake-chain.js';
-import type { FakeNode } from './fake-node.js';
+import type { FakeLedger } from './fake-ledger.js';
 
 /** The key-value state of a fake node, without proofs. */
-export function fakeApplication(node: FakeNode): Application {
+export function fakeApplication(node: FakeLedger): Application {
   return {
     info: async () => ({ name: 'kv/1', emptyRoot: node.roots().applicationRoot }),
     check: unused,

@@ -1,7 +1,6 @@
 import {
   BlockHeader,
   Certificate,
-  concatBytes,
   failure,
   genesisValidators,
   merklePath,
@@ -9,22 +8,16 @@ import {
   quorumOf,
   toHex,
   type Chain,
-  type DecodedTransaction,
   type Receipt,
 } from '@it-chain/contracts';
-import type { FakeNode, StoredBlock } from './fake-node.js';
+import { leafOf, type FakeLedger, type StoredBlock } from './fake-ledger.js';
 
 /** A call that nobody has asked a fake node to answer. */
 export const unused = (): Promise<never> =>
   Promise.reject(failure('ERR_ROLE_UNKNOWN_CALL', 'the fake node does not answer this'));
 
-/** The Merkle leaf of a transaction: id and signature. */
-export function leafOf({ id, value }: DecodedTransaction): Uint8Array {
-  return concatBytes(id, value.signature);
-}
-
 /** The chain of a fake node: the blocks that it has made. */
-export function fakeChain(node: FakeNode): Chain {
+export function fakeChain(node: FakeLedger): Chain {
   return {
     build: unused,
     check: unused,
@@ -91,7 +84,7 @@ export function fakeChain(node: FakeNode): Chain {
   } satisfies Partial<Chain> as Chain;
 }
 
-function locate(node: FakeNode, id: Uint8Array): { readonly block: StoredBlock; readonly index: number } | undefined {
+function locate(node: FakeLedger, id: Uint8Array): { readonly block: StoredBlock; readonly index: number } | undefined {
   for (const block of node.blocks) {
     const index = block.transactions.findIndex((one) => toHex(one.id) === toHex(id));
     if (index >= 0) return { block, index };

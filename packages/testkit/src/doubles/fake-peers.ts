@@ -1,9 +1,9 @@
 import { failure, Genesis, sha256, utf8, type P2p, type Transport } from '@it-chain/contracts';
 import { unused } from './fake-chain.js';
-import type { FakeNode } from './fake-node.js';
+import type { FakeLedger } from './fake-ledger.js';
 
 /** The peer table of a fake node, and its founding. */
-export function fakeP2p(node: FakeNode): P2p {
+export function fakeP2p(node: FakeLedger): P2p {
   const encoded = Genesis.encode(node.genesis);
   return {
     join: async () => {
@@ -24,7 +24,7 @@ export function fakeP2p(node: FakeNode): P2p {
 }
 
 /** The wires of a fake node: everybody but 127.0.0.1:1 answers, as this node itself. */
-export function fakeTransport(node: FakeNode): Transport {
+export function fakeTransport(node: FakeLedger): Transport {
   return {
     announce: async () => ({}),
     deliver: async () => ({ peers: 0 }),

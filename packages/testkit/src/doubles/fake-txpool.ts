@@ -8,10 +8,10 @@ import {
   type TxPool,
 } from '@it-chain/contracts';
 import { unused } from './fake-chain.js';
-import type { FakeNode } from './fake-node.js';
+import type { FakeLedger } from './fake-ledger.js';
 
 /** The pool of a fake node. */
-export function fakeTxPool(node: FakeNode): TxPool {
+export function fakeTxPool(node: FakeLedger): TxPool {
   const entry = (id: Uint8Array): PoolEntry => {
     const known = node.rejected.get(toHex(id));
     if (known !== undefined) return known;
@@ -37,7 +37,7 @@ export function fakeTxPool(node: FakeNode): TxPool {
   } satisfies Partial<TxPool> as TxPool;
 }
 
-function accept(node: FakeNode, encoded: Uint8Array): PoolEntry {
+function accept(node: FakeLedger, encoded: Uint8Array): PoolEntry {
   const refused = (code: string, reason: string, id: Uint8Array = new Uint8Array(0)): PoolEntry => ({
     id,
     state: 'rejected',

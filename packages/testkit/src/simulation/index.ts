@@ -10,7 +10,7 @@ export { NO_DISK_FAULTS, SimulatedProcess, type DiskFaults } from './process.js'
 export { Random } from './random.js';
 export { FAULT_PROFILES, drawPlan, type Action, type FaultProfile, type Plan } from './schedule.js';
 export * from './strategies/index.js';
-export { runNodes, type NodeRunOptions, type NodeRunReport } from './node/node-simulation.js';
+export { runNodes, type NodeRunReport } from './node/node-simulation.js';
 export { NODE_PROFILES, nodePlanOf, type MemberAction, type NodeAction, type NodePlan } from './node/node-plan.js';
 export type { NodesUnderTest } from './node/node-stage.js';
 export type { Speech } from './node/liar.js';

@@ -2,7 +2,8 @@ import { planOf, runCore, type CoreRunOptions, type RunReport } from './core-sim
 import type { InvariantViolation } from './invariants.js';
 import type { ConsensusMachine } from './machine.js';
 import { NODE_CHAOS_MS, nodePlanOf, type NodePlan } from './node/node-plan.js';
-import { runNodes, type NodeRunOptions, type NodeRunReport } from './node/node-simulation.js';
+import type { NodeRunOptions } from './node/node-plan.js';
+import { runNodes, type NodeRunReport } from './node/node-simulation.js';
 import type { NodesUnderTest } from './node/node-stage.js';
 import type { Plan } from './schedule.js';
 

@@ -2,7 +2,6 @@ import { toleratedAmong } from '../arithmetic.js';
 import { Random } from '../random.js';
 import { drawPlan, type Action, type FaultProfile } from '../schedule.js';
 import { STRATEGIES } from '../strategies/index.js';
-import type { NodeRunOptions } from './node-simulation.js';
 
 /** Length of the troubled part where nothing else is asked for, in simulated ms. */
 export const NODE_CHAOS_MS = 15_000;
@@ -57,6 +56,22 @@ export const NODE_PROFILES: Readonly<Record<string, FaultProfile>> = {
     byzantine: true,
   },
 };
+
+/** How one seed of the node simulator is run. */
+export interface NodeRunOptions {
+  readonly seed: number;
+  /** Nodes; without it the seed draws 1 to 5. */
+  readonly nodes?: number | undefined;
+  /** A name of `NODE_PROFILES`. Default `mixed`. */
+  readonly faults?: string | undefined;
+  /** Length of the troubled part, in simulated ms. Default 15,000. */
+  readonly chaosMs?: number | undefined;
+  /** Strategies of Byzantine nodes to draw from. Default: all. */
+  readonly strategies?: readonly string[] | undefined;
+  /** Run this instead of what the seed draws. */
+  readonly plan?: NodePlan | undefined;
+  readonly trace?: ((line: string) => void) | undefined;
+}
 
 /** What a seed is made of. @throws RangeError for an unknown profile */
 export function nodePlanOf(options: NodeRunOptions): NodePlan {

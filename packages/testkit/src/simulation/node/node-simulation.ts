@@ -13,7 +13,7 @@ import { broken, thrown, type InvariantViolation } from '../invariants.js';
 import { TraceHash } from '../trace.js';
 import { NodeClient, OPERATORS_MS } from './node-client.js';
 import { NodeInvariants } from './node-invariants.js';
-import { NODE_CHAOS_MS, nodePlanOf, type NodePlan } from './node-plan.js';
+import { NODE_CHAOS_MS, nodePlanOf, type NodePlan, type NodeRunOptions } from './node-plan.js';
 import { NodeStage, type NodesUnderTest } from './node-stage.js';
 import { Passage } from './passage.js';
 import type { SimulatedNode } from './simulated-node.js';
@@ -22,22 +22,6 @@ import type { SimulatedNode } from './simulated-node.js';
 const PEACE_MS = 90_000;
 /** The limit for the founding of a network and for all its nodes to be members, in simulated ms. */
 const FOUNDING_MS = 60_000;
-
-/** How one seed of the node simulator is run. */
-export interface NodeRunOptions {
-  readonly seed: number;
-  /** Nodes; without it the seed draws 1 to 5. */
-  readonly nodes?: number | undefined;
-  /** A name of `NODE_PROFILES`. Default `mixed`. */
-  readonly faults?: string | undefined;
-  /** Length of the troubled part, in simulated ms. Default 15,000. */
-  readonly chaosMs?: number | undefined;
-  /** Strategies of Byzantine nodes to draw from. Default: all. */
-  readonly strategies?: readonly string[] | undefined;
-  /** Run this instead of what the seed draws. */
-  readonly plan?: NodePlan | undefined;
-  readonly trace?: ((line: string) => void) | undefined;
-}
 
 /** What became of it. */
 export interface NodeRunReport {

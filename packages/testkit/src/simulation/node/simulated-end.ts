@@ -7,7 +7,7 @@ import {
   type PluginContext,
   type Session,
 } from '@it-chain/contracts';
-import type { EndIdentity, OpenSession, Switchboard } from './switchboard.js';
+import type { EndIdentity, OpenSession, Wires } from './wire.js';
 
 const FETCH_TIMEOUT_MS = 5_000;
 
@@ -35,7 +35,7 @@ export class SimulatedEnd {
   constructor(
     readonly self: EndIdentity,
     readonly clock: Clock,
-    readonly board: Switchboard,
+    readonly board: Wires<SimulatedEnd>,
     readonly context: Pick<PluginContext, 'emit'>,
   ) {}
 

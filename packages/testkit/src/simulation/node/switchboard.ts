@@ -7,23 +7,6 @@ import type { SimulatedEnd } from './simulated-end.js';
 /** A session over a cut link is noticed to be dead after so many ms. */
 const SESSION_TIMEOUT_MS = 2_000;
 
-/** Who is at the end of the wire. */
-export interface EndIdentity {
-  readonly index: number;
-  readonly nodeId: string;
-  readonly publicKey: Uint8Array;
-  /** What comes is taken in so much later, in ms. */
-  readonly time: { readonly slowMs: number };
-}
-
-/** A session as one of its ends has it. */
-export interface OpenSession {
-  readonly inbound: boolean;
-  readonly since: number;
-  /** When the last message of each lane arrives: the next one does not overtake it. */
-  readonly lanes: Map<string, number>;
-}
-
 /** The wires between simulated gateways. Sessions, not packets: order within a lane holds, and a session can break. */
 export class Switchboard {
   readonly #ends = new Map<number, SimulatedEnd>();
