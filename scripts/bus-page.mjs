@@ -132,7 +132,7 @@ function onTheWire(contracts) {
     '### Listening and telling',
     '',
     'Bind your queue to `<ns>.evt` (transient messages: `<ns>.cast`) with the addresses, and take only deliveries whose exchange and routing key are those. Acknowledge an event of the durable queue',
-    'when you are done with it, one at a time (prefetch 1) to keep their order; rejected five times it is a dead letter. Tell an event with its address as routing key, persistent, on a channel with publisher confirms.',
+    'when you are done with it, one at a time (prefetch 1) to keep their order; rejected a sixth time it is a dead letter. Tell an event with its address as routing key, persistent, on a channel with publisher confirms.',
     'Events are hints: one can come twice, and the server inside the node forgets its queues at a restart. Whoever must miss nothing asks for what it lacks, as `examples/audit-python` does with `block.range.v1`.',
     '',
     '### Errors',

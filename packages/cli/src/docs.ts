@@ -73,7 +73,9 @@ function usage(command: Command): string {
 function optionTable(options: readonly Option[]): string[] {
   const rows = options.map(({ flags, description, defaultValue }) => {
     const standard =
-      defaultValue === undefined || defaultValue === true || defaultValue === '' ? '' : `\`${String(defaultValue)}\``;
+      defaultValue === undefined || defaultValue === true || defaultValue === '' || typeof defaultValue === 'object'
+        ? ''
+        : `\`${String(defaultValue)}\``;
     return `| \`${flags.replaceAll('|', '\\|')}\` | ${description.replaceAll('<', '&lt;')} | ${standard} |`;
   });
   return ['| option | meaning | default |', '|---|---|---|', ...rows, ''];

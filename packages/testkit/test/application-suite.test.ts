@@ -13,7 +13,11 @@ import {
   type QueryAnswer,
   type QueryRequest,
   type Receipt,
+  type RestoreAnswer,
+  type RestoreRequest,
   type Served,
+  type StatePage,
+  type StatePageRequest,
   type Storage,
 } from '@it-chain/contracts';
 import { MemoryStorage, testApplication } from '@it-chain/testkit';
@@ -131,6 +135,33 @@ class Local extends Adder {
   }
 }
 
+/** Has snapshots: the sum in two pages, each the text of a number. */
+class Paged extends Adder {
+  async snapshot({ root, cursor }: Infer<typeof StatePageRequest>): Promise<Infer<typeof StatePage>> {
+    const sum = await this.sumAt(root);
+    const first = Math.ceil(sum / 2);
+    return cursor.length === 0 ? { page: utf8(`${first}`), next: utf8('rest') } : { page: utf8(`${sum - first}`) };
+  }
+
+  async restore({ previousRoot, page }: Infer<typeof RestoreRequest>): Promise<Infer<typeof RestoreAnswer>> {
+    const sum = (await this.sumAt(previousRoot)) + Number(Buffer.from(page).toString());
+    if (!Number.isSafeInteger(sum)) throw failure('ERR_DATA_MALFORMED', 'a page that is no number');
+    return { root: this.rootOf(sum), writes: [{ key: ROOT, value: utf8(`${sum}`) }] };
+  }
+}
+
+/** Takes a page for the whole state. */
+class ForgetsPages extends Paged {
+  override async restore(request: Infer<typeof RestoreRequest>): Promise<Infer<typeof RestoreAnswer>> {
+    const { root } = await super.restore({ ...request, previousRoot: await this.#present() });
+    return { root, writes: [] };
+  }
+  async #present(): Promise<Uint8Array> {
+    const { values } = await this.storage.read({ namespace: 'app', keys: [ROOT] });
+    return this.rootOf(Number(Buffer.from(values[0]?.value ?? utf8('0')).toString()));
+  }
+}
+
 class Committer {
   constructor(readonly storage: Served<typeof Storage>) {}
   async commit(writes: readonly ApplicationWrite[]): Promise<void> {
@@ -159,6 +190,11 @@ describe(
   over((storage) => new Adder(storage)),
 );
 
+describe(
+  'a right application with snapshots',
+  over((storage) => new Paged(storage)),
+);
+
 describe('the application suite', () => {
   for (const [what, make, promise] of [
     ['writes what it should only answer', (storage: MemoryStorage) => new WritesItself(storage), 'A2'],
@@ -168,6 +204,7 @@ describe('the application suite', () => {
     ['keeps its state in memory', (storage: MemoryStorage) => new Forgets(storage), 'A6'],
     ['has a root of its own on each node', (storage: MemoryStorage) => new Local(storage), 'A1'],
     ['ignores the root it is asked at', (storage: MemoryStorage) => new IgnoresRoot(storage), 'A5'],
+    ['takes a page for the whole state', (storage: MemoryStorage) => new ForgetsPages(storage), 'A7'],
   ] as const) {
     it(`finds one that ${what}`, async () => {
       const { failed } = await failuresOf(over(make));

@@ -5,7 +5,7 @@ import { KvOperation, TransactionProof, failure, toHex, utf8 } from '@it-chain/c
 import type { Command } from 'commander';
 import { idOf, nodeVerb, type Cli, type NodeVerbOptions } from '../cli.js';
 import { readKey } from '../node/read-key.js';
-import { settle, transactionExit, transactionText, waitFor, withWait, type WaitOptions } from './wait.js';
+import { settle, transactionExit, transactionText, waitFor, withTimeout, withWait, type WaitOptions } from './wait.js';
 
 /** `it-chain tx send|get|wait|prove` */
 export function txCommand(program: Command, cli: Cli): void {
@@ -36,7 +36,7 @@ export function txCommand(program: Command, cli: Cli): void {
     }),
   );
 
-  withWait(nodeVerb(tx, 'wait <id>', 'wait until a transaction is committed or rejected')).action(
+  withTimeout(nodeVerb(tx, 'wait <id>', 'wait until a transaction is committed or rejected')).action(
     async (id: string, options: NodeVerbOptions & WaitOptions) =>
       cli.withNode(options, async (client, printer) => {
         const json = transactionJson(await waitFor(idOf(id), options, { client, printer }));

@@ -16,9 +16,12 @@ export const WAIT_MS = 30_000;
 
 /** Adds --wait and --timeout. */
 export function withWait(command: Command): Command {
-  return command
-    .option('--wait', 'wait until it is committed or rejected')
-    .option('--timeout <ms>', 'how long to wait, in ms', wholeNumber, WAIT_MS);
+  return withTimeout(command.option('--wait', 'wait until it is committed or rejected'));
+}
+
+/** Adds --timeout. */
+export function withTimeout(command: Command): Command {
+  return command.option('--timeout <ms>', 'how long to wait, in ms', wholeNumber, WAIT_MS);
 }
 
 /** Waits where that was asked for, prints the transaction, and notes a refusal in the exit code. */

@@ -1,12 +1,14 @@
 import { expect } from 'chai';
 import {
   Application,
+  type StatePage,
   sha256,
   toHex,
   utf8,
   type ApplicationTransaction,
   type ApplicationWrite,
   type ExecuteAnswer,
+  type Infer,
   type QueryAnswer,
   type Served,
 } from '@it-chain/contracts';
@@ -64,6 +66,35 @@ function garbage(payloads: readonly Uint8Array[]): Uint8Array[] {
     ...cut,
     ...longer,
   ];
+}
+
+/** The committed state in pages as small as the application makes them. */
+async function pagesOf(application: App, root: Uint8Array): Promise<Uint8Array[]> {
+  const pages: Uint8Array[] = [];
+  let cursor: Uint8Array | undefined = new Uint8Array(0);
+  while (cursor !== undefined) {
+    const answer: Infer<typeof StatePage> | undefined = await application.snapshot?.({ root, cursor, maxBytes: 1 });
+    if (answer === undefined) break;
+    pages.push(answer.page);
+    cursor = answer.next;
+  }
+  return pages;
+}
+
+/** Takes pages in as a joining node does: each dry, then its writes. The root that they came to. */
+async function restore(
+  subject: ApplicationUnderTest,
+  empty: Uint8Array,
+  pages: readonly Uint8Array[],
+): Promise<Uint8Array> {
+  let root = empty;
+  for (const page of pages) {
+    const answer = await subject.application.restore?.({ height: 9, previousRoot: root, page });
+    if (answer === undefined) break;
+    await subject.commit(answer.writes);
+    root = answer.root;
+  }
+  return root;
 }
 
 /** The compliance suite of the application role. Call it inside `describe`; the titles are the role's promises. */
@@ -179,5 +210,23 @@ export function testApplication(create: () => Promise<ApplicationUnderTest>): vo
       plain(await execute(application, 2, one.root, rest)),
     );
     expect(await ask(again, one.root)).to.deep.equal(await ask(application, one.root));
+  });
+
+  it(promise('A7'), async function () {
+    if (application.snapshot === undefined || application.restore === undefined) this.skip();
+    const block = await execute(application, 1, root, subject.payloads);
+    await subject.commit(block.writes);
+    const pages = await pagesOf(application, block.root);
+    const restored = await create();
+    others.push(restored);
+    const come = await restore(restored, root, pages);
+    expect(toHex(come)).to.equal(toHex(block.root));
+    expect(await ask(await restored.restart(), come)).to.deep.equal(await ask(application, block.root));
+    for (const wrong of [pages.slice(0, -1), pages.map((page) => page.map((byte) => byte ^ 1))]) {
+      const misled = await create();
+      others.push(misled);
+      const came = await restore(misled, root, wrong).then(toHex, () => 'an error');
+      expect(came).to.not.equal(toHex(block.root));
+    }
   });
 }
