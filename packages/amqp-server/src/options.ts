@@ -33,6 +33,11 @@ export interface AmqpUser {
   readonly maxConnections?: number;
   /** Queues of a virtual host that were declared by it; without it as many as the virtual host takes. */
   readonly maxQueues?: number;
+  /**
+   * Octets of bodies that wait in the queues it declared, ready or unacknowledged; above it, what comes is dropped or refused as
+   * x-overflow of the queue says. Default: no limit.
+   */
+  readonly maxQueueBytes?: number;
   /** Messages that it publishes in a second, over all its connections; above it they are not read for a while. Default: no limit. */
   readonly maxPublishRate?: number;
   /** Only from this machine; default true for the user `guest`, false for others. */

@@ -154,6 +154,42 @@ describe('users and permissions', () => {
     await third.close();
   });
 
+  it('keeps what waits in the queues of a user to its limit, also what it never acknowledges', async () => {
+    await start({
+      users: [
+        { name: 'hung', password: 'p', maxQueueBytes: 10_000 },
+        { name: 'other', password: 'p' },
+      ],
+    });
+    const [hung, other] = [await connect('hung', 'p'), await connect('other', 'p')];
+    const [own, sender] = [await hung.createChannel(), await other.createConfirmChannel()];
+    await own.assertQueue('dropping', { exclusive: false, durable: true });
+    await own.assertQueue('refusing', { durable: true, arguments: { 'x-overflow': 'reject-publish' } });
+    const send = async (queue: string, count: number): Promise<boolean> => {
+      for (let index = 0; index < count; index += 1) sender.sendToQueue(queue, Buffer.alloc(1_000, index));
+      return refused(sender.waitForConfirms());
+    };
+    expect(await send('dropping', 50)).to.equal(false);
+    expect((await own.checkQueue('dropping')).messageCount).to.equal(10);
+    // The queues of the user share the limit.
+    expect(await send('refusing', 1)).to.equal(true);
+    // Taken and never acknowledged, it still counts; the connection of the others goes on.
+    await own.consume('dropping', () => undefined, { noAck: false });
+    expect(await send('dropping', 5)).to.equal(false);
+    expect((await own.checkQueue('dropping')).messageCount).to.equal(0);
+    expect(await send('refusing', 1)).to.equal(true);
+    // A connection that goes gives its messages back: nothing was lost that had come in.
+    await hung.close();
+    const again = await connect('hung', 'p');
+    const channel = await again.createChannel();
+    expect((await channel.checkQueue('dropping')).messageCount).to.equal(10);
+    await channel.purgeQueue('dropping');
+    expect(await send('refusing', 10)).to.equal(false);
+    expect(await send('refusing', 1)).to.equal(true);
+    await again.close();
+    await other.close();
+  });
+
   it('reads from a user only as fast as it may publish, loses nothing, and lets others go on', async () => {
     await start({
       users: [

@@ -2,6 +2,7 @@ import { encodeHeaders } from '../wire/content-header.js';
 import { type FieldTable } from '../wire/spec.js';
 import { AlarmClock } from './alarm-clock.js';
 import { ConsumerSet, type QueueConsumer } from './consumer-set.js';
+import { type HeldBytes } from './held-bytes.js';
 import { type MemoryGauge } from './memory-gauge.js';
 import { type Message } from './message.js';
 import { MessageStore, type QueueEntry } from './message-store.js';
@@ -31,6 +32,8 @@ export interface QueueDeclaration {
   readonly owner: object | undefined;
   /** The user who declared it. */
   readonly user: string;
+  /** What waits in all queues of that user. */
+  readonly held: HeldBytes;
 }
 
 /** A queue: ready messages, consumers, limits and expiry. All its work is done synchronously. */
@@ -76,6 +79,12 @@ export class Queue {
     if (overflow !== 'drop-head' && this.#overflows(1, message.bodySize)) {
       if (overflow === 'reject-publish-dlx') this.#host.deadLetter(message, this, 'maxlen');
       return false;
+    }
+    if (!this.#hasRoom(message)) {
+      if (overflow !== 'drop-head') return false;
+      this.#host.counters.dropped++;
+      this.#host.deadLetter(message, this, 'maxlen');
+      return true;
     }
     const consumer = this.#store.length === 0 ? this.consumers.nextReady() : undefined;
     if (consumer?.noAck === true) {
@@ -196,6 +205,7 @@ export class Queue {
 
   #enter(message: Message): QueueEntry {
     if (message.references++ === 0) this.#host.gauge.add(message.size);
+    this.declaration.held.add(message.bodySize);
     const ttl = Math.min(message.ttl ?? Infinity, this.arguments.messageTtl ?? Infinity);
     return {
       message,
@@ -208,6 +218,7 @@ export class Queue {
   }
 
   #leave(entry: QueueEntry): void {
+    this.declaration.held.subtract(entry.message.bodySize);
     if (--entry.message.references === 0) this.#host.gauge.subtract(entry.message.size);
   }
 
@@ -238,15 +249,26 @@ export class Queue {
     return maxLengthBytes !== undefined && this.#store.bytes + moreBytes > maxLengthBytes;
   }
 
+  /** Whether the user of the queue may hold one more; a queue that gives up its oldest messages makes room with them. */
+  #hasRoom({ bodySize }: Message): boolean {
+    const { held } = this.declaration;
+    while (!held.fits(bodySize) && this.arguments.overflow === 'drop-head' && this.#dropOldest());
+    return held.fits(bodySize);
+  }
+
   #trim(): void {
     if (this.arguments.overflow !== 'drop-head') return;
-    while (this.#store.length > 0 && this.#overflows(0, 0)) {
-      const entry = this.#store.dropOldest();
-      if (entry === undefined) break;
-      this.#host.counters.dropped++;
-      this.#host.deadLetter(entry.message, this, 'maxlen');
-      this.#leave(entry);
-    }
+    while (this.#overflows(0, 0) && this.#dropOldest());
+  }
+
+  /** False where nothing was ready. */
+  #dropOldest(): boolean {
+    const entry = this.#store.dropOldest();
+    if (entry === undefined) return false;
+    this.#host.counters.dropped++;
+    this.#host.deadLetter(entry.message, this, 'maxlen');
+    this.#leave(entry);
+    return true;
   }
 
   /** Messages expire at the head of the queue only, as in RabbitMQ. */

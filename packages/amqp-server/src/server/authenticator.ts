@@ -5,6 +5,7 @@ import { Cursor } from '../wire/cursor.js';
 import { readTable } from '../wire/field-table.js';
 import { ReplyError } from '../wire/reply-error.js';
 import { type FieldTable } from '../wire/spec.js';
+import { HeldBytes } from '../broker/held-bytes.js';
 import { PublishRate } from './publish-rate.js';
 
 /** A kind of access, as permissions name them. */
@@ -26,6 +27,7 @@ export interface KnownUser {
   readonly routingKeys: ReadonlyMap<string, ReadonlyMap<string, Readonly<Record<KeyAccess, RegExp>>>> | undefined;
   readonly maxConnections: number;
   readonly maxQueues: number;
+  readonly held: HeldBytes;
   /** Undefined without a limit. */
   readonly publishRate: PublishRate | undefined;
 }
@@ -60,6 +62,7 @@ export class Authenticator {
       routingKeys: user.routingKeys === undefined ? undefined : compileKeys(user.name, user.routingKeys),
       maxConnections: user.maxConnections ?? Infinity,
       maxQueues: user.maxQueues ?? Infinity,
+      held: new HeldBytes(user.maxQueueBytes ?? Infinity),
       publishRate: user.maxPublishRate === undefined ? undefined : new PublishRate(user.maxPublishRate),
     });
   }

@@ -107,8 +107,8 @@ function replyQueue(channel: ChannelContext, request: MethodArguments<'basic.con
   const most = session.services.options.maxReplyBytes;
   const table = new Map<string, Field>([['x-max-length-bytes', { type: 'l', value: most }]]);
   const parsed = parseQueueArguments(table, name, flags);
-  const { name: user } = session.user;
-  const queue = new Queue({ name, flags, arguments: parsed, table, owner: session, user }, session.vhost);
+  const { name: user, held } = session.user;
+  const queue = new Queue({ name, flags, arguments: parsed, table, owner: session, user, held }, session.vhost);
   session.vhost.replyQueues.set(name, queue);
   publisher.replyAddress = name;
   return queue;

@@ -122,7 +122,10 @@ function declareQueue(channel: ChannelContext, request: MethodArguments<'queue.d
   if (!exists && vhost.queuesOf(user.name) >= user.maxQueues) {
     throw new ReplyError('RESOURCE_ERROR', `limit of ${user.maxQueues} queues of user '${user.name}' reached`, false);
   }
-  return vhost.declareQueue({ name, flags, arguments: parsed, table, owner, user: user.name }, session);
+  return vhost.declareQueue(
+    { name, flags, arguments: parsed, table, owner, user: user.name, held: user.held },
+    session,
+  );
 }
 
 function warnTransient(channel: ChannelContext, where: string): void {

@@ -7,6 +7,8 @@ import type { BusNeeds } from '@it-chain/contracts';
 /** What one plugin may take, so that one that takes more and more leaves the rest to the others. */
 const MAX_CONNECTIONS = 8;
 const MAX_QUEUES = 64;
+/** Bodies that wait in its queues: a quarter of what makes publishers wait. */
+const MAX_QUEUE_BYTES = 64 * 1_048_576;
 /** Messages a second. */
 const MAX_PUBLISH_RATE = 1_000;
 /** The virtual host of the embedded server. */
@@ -45,6 +47,7 @@ export function pluginUser(needs: BusNeeds, namespace: string, password: string)
       routingKeys: { [VHOST]: routingKeys },
       maxConnections: MAX_CONNECTIONS,
       maxQueues: MAX_QUEUES,
+      maxQueueBytes: MAX_QUEUE_BYTES,
       maxPublishRate: MAX_PUBLISH_RATE,
     },
   };
