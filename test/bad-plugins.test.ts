@@ -138,7 +138,10 @@ describe('a plugin that does wrong in a running node', function () {
   it('what it did to the node is nothing: the chain is whole', async () => {
     const { height } = await node.client.status();
     await node.stop();
-    const verified = JSON.parse(cli(['chain', 'verify', '--json', '--config', node.configFile], folder.dir)) as object;
-    expect(verified).to.include({ height });
+    const verified = JSON.parse(cli(['chain', 'verify', '--json', '--config', node.configFile], folder.dir)) as {
+      readonly height: number;
+    };
+    // The block that certifies the last state root may have come in between.
+    expect(verified.height).to.be.within(height, height + 1);
   });
 });
