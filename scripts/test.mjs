@@ -6,12 +6,9 @@ import { root, setup } from './setup.mjs';
 
 const UNITS = ['packages/*/dist-test/**/*.test.js', 'examples/*/dist-test/**/*.test.js'];
 
-/** Makes a thousand blocks before it begins. */
-const LONGEST = 'catch-up.test.js';
-
 setup('all');
 const asked = process.argv.slice(2);
-const runs = asked.length > 0 ? [asked] : [UNITS, ...parts()];
+const runs = asked.length > 0 ? [asked] : [UNITS, ...halves()];
 const total = { passed: 0, failed: 0, skipped: 0 };
 let status = 0;
 // Side by side, since the system tests mostly wait for nodes; shown one after the other.
@@ -26,20 +23,17 @@ if (total.passed === 0) status = 1;
 process.stdout.write(`${total.passed} passed, ${total.failed} failed, ${total.skipped} skipped\n`);
 process.exit(status);
 
-/** The system tests in runs of about the same length: the longest alone; of the others, neighbours in the alphabet take turns, back and forth. */
-function parts() {
+/** The system tests in two runs of about the same length: neighbours in the alphabet take turns, back and forth. */
+function halves() {
   const folder = join('test', 'dist');
   const files = readdirSync(join(root, folder), { recursive: true })
     .filter((name) => name.endsWith('.test.js'))
     .sort()
     .map((name) => join(folder, name));
-  const alone = files.filter((name) => name.endsWith(LONGEST));
-  const others = files.filter((name) => !alone.includes(name));
-  const halves = [
+  return [
     [0, 3],
     [1, 2],
-  ].map((turns) => others.filter((_, index) => turns.includes(index % 4)));
-  return [alone, ...halves];
+  ].map((turns) => files.filter((_, index) => turns.includes(index % 4)));
 }
 
 /** Runs mocha. Its output is kept until `show`, then written as it comes. */
