@@ -135,8 +135,17 @@ export class Requests {
   isServed(role: string): Promise<boolean> {
     this.#forgetProbes(this.#clock.monotonic() - 4 * this.#options.probeMs);
     return new Promise((resolve) => {
-      if (this.#session === undefined) resolve(false);
-      else this.#probe({ role, ids: [], sentAt: this.#clock.monotonic(), answered: resolve });
+      if (this.#session === undefined) {
+        resolve(false);
+        return;
+      }
+      // A provider whose connection ends may have taken the probe with it: then nobody answers, and nothing comes back.
+      const cancel = this.#clock.after(4 * this.#options.probeMs, () => resolve(false));
+      const answered = (served: boolean): void => {
+        cancel();
+        resolve(served);
+      };
+      this.#probe({ role, ids: [], sentAt: this.#clock.monotonic(), answered });
     });
   }
 
