@@ -51,6 +51,17 @@ describe('a bus with somebody hostile on it', function () {
     return model.createChannel();
   }
 
+  it('does not wait without end for one who swallows the question whether it is there', async () => {
+    const [node, hostile] = [await join(), await raw()];
+    let swallowed = 0;
+    await hostile.assertQueue('n.rpc.audit.v1', { exclusive: true, durable: false });
+    await hostile.consume('n.rpc.audit.v1', () => (swallowed += 1), { noAck: true });
+    await hostile.bindQueue('n.rpc.audit.v1', 'n.rpc', 'probe.audit.v1');
+    const error: unknown = await node.waitForRole('audit.v1', 100).catch((reason: unknown) => reason);
+    expect(error).to.have.property('code', 'ERR_BUS_NO_PROVIDER');
+    expect(swallowed).to.be.greaterThan(0);
+  });
+
   it('takes no answer from a provider that was asked something else', async () => {
     const [node, honest, hostile] = [await join(), await join(), await raw()];
     let asked: ConsumeMessage | undefined;
