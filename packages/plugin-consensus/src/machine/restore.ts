@@ -1,6 +1,6 @@
 import { toHex } from '@it-chain/contracts';
 import type { LogRecord } from './interface.js';
-import { addVote } from './pool.js';
+import { addVote, prune } from './pool.js';
 import { ownKey } from './rounds.js';
 import { keepRoundChange, type Turn } from './state.js';
 
@@ -45,6 +45,8 @@ export function restore(turn: Turn, records: readonly LogRecord[]): void {
     }
   }
   at.accepted = at.own.get(ownKey('prepare', at.round))?.digest;
+  // The log keeps every round of the height; memory keeps what it would have kept without the restart.
+  prune(turn);
 }
 
 /** A block in the log was valid when the record was written. The chain is given its body again with the decision. */

@@ -238,6 +238,15 @@ describe('restart', () => {
     }
   });
 
+  it('keeps the latest own votes of the log, not those of every round', () => {
+    const bench = new Bench(1, 4);
+    bench.work();
+    for (let round = 0; round < 20; round += 1) bench.timeout();
+    const again = new Bench(1, 4, {}, { records: bench.signed });
+    expect(bench.signed).to.have.length(20);
+    expect([...again.state.at.own.keys()]).to.deep.equal(['round-change/20']);
+  });
+
   it('records of heights that are committed are dead', () => {
     const bench = new Bench(0, 1);
     bench.work();
