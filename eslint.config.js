@@ -36,6 +36,7 @@ export default defineConfig(
       '**/dist/**',
       '**/dist-test/**',
       'coverage/**',
+      'docs/api/**',
       'test/dist/**',
       '**/bench/**',
       '**/clients/**',

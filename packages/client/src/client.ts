@@ -67,12 +67,15 @@ export class Client {
     return this.#connection.address;
   }
 
+  /** The node in one answer. */
   status(options?: CallOptions): Promise<StatusReply> {
     return this.#connection.unary('getStatus', {}, options);
   }
+  /** The peer table, the node itself first. */
   peers(options?: CallOptions): Promise<readonly PeerReply[]> {
     return this.#connection.unary('getPeers', {}, options).then(({ peers }) => peers);
   }
+  /** The leader that this node knows; empty where there is none. */
   leader(options?: CallOptions): Promise<LeaderReply> {
     return this.#connection.unary('getLeader', {}, options);
   }
@@ -107,6 +110,7 @@ export class Client {
   accuse(evidence: EquivocationEvidence, options?: CallOptions): Promise<TransactionStatus> {
     return this.#connection.unary('accuseMember', { evidence }, options);
   }
+  /** The genesis of the network, and whether it can still change over at height 0. */
   genesis(options?: CallOptions): Promise<ReplyOf<'getGenesis'>> {
     return this.#connection.unary('getGenesis', {}, options);
   }

@@ -46,6 +46,7 @@ export interface StatusJson {
   insecure: boolean;
 }
 
+/** A status as `it-chain status --json` prints it: bytes in hex, absent values as null. */
 export function statusJson(reply: StatusReply): StatusJson {
   return {
     nodeId: reply.nodeId,
@@ -85,6 +86,7 @@ export interface PeerJson {
   publicKey: string;
 }
 
+/** A row of `it-chain peers --json`. */
 export function peerJson(peer: PeerReply): PeerJson {
   const { nodeId, name, address, self, connected, direction, since, role, publicKey } = peer;
   return {
@@ -107,6 +109,7 @@ export interface LeaderJson {
   round: number;
 }
 
+/** The leader as `it-chain leader --json` prints it; null where there is none. */
 export function leaderJson({ leader, height, round }: LeaderReply): LeaderJson {
   return { leader: textOrNull(leader), height, round };
 }
@@ -119,6 +122,7 @@ export interface ValidatorsJson {
   members: { nodeId: string; publicKey: string; sequence: number }[];
 }
 
+/** A validator set as JSON: keys in hex, node ids beside them. */
 export function validatorsJson({ height, validators, quorum }: ValidatorsReply): ValidatorsJson {
   const members = validators.validators.map(({ publicKey, sequence }) => ({
     nodeId: nodeIdOf(publicKey),
@@ -142,6 +146,7 @@ export interface TransactionJson {
   hint: string | null;
 }
 
+/** A transaction status as `it-chain tx get --json` prints it. */
 export function transactionJson(status: TransactionStatus): TransactionJson {
   const { id, receipt, height, index, reason, code, hint } = status;
   return {
@@ -218,6 +223,7 @@ export interface KvValueJson {
   verified?: boolean;
 }
 
+/** A value as `it-chain kv get --json` prints it. */
 export function kvValueJson({ key, value, height, stateRoot }: KvValue): KvValueJson {
   const shown = value === undefined ? undefined : textOf(value);
   return {
@@ -237,6 +243,7 @@ export interface KvRangeJson {
   stateRoot: string;
 }
 
+/** A page of keys as `it-chain kv range --json` prints it. */
 export function kvRangeJson({ entries, more, height, stateRoot }: KvRange): KvRangeJson {
   return {
     entries: entries.map(({ key, value }) => ({ key: textOf(key).text, value: textOf(value).text })),

@@ -57,10 +57,12 @@ export class KvClient {
     this.#transport = transport;
   }
 
+  /** Writes a value by a transaction; resolves as the options say, when pooled or committed. */
   put(key: KvBytes, value: KvBytes, options?: KvChangeOptions): Promise<TransactionStatus> {
     return this.#change({ put: { key: bytesOf(key), value: bytesOf(value) } }, options);
   }
 
+  /** Deletes a key by a transaction; resolves as the options say, when pooled or committed. */
   delete(key: KvBytes, options?: KvChangeOptions): Promise<TransactionStatus> {
     return this.#change({ delete: { key: bytesOf(key) } }, options);
   }

@@ -26,6 +26,7 @@ export interface ActionJson {
   disallow?: string[];
 }
 
+/** What a proposal would do, as JSON: only what it changes is there. */
 export function actionJson({ admit, evict, policy }: MemberAction): ActionJson {
   if (admit !== undefined) {
     const { publicKey, name } = admit;
@@ -78,6 +79,7 @@ export interface MembersJson {
   evicted: { nodeId: string; publicKey: string; height: number; reason: string; readmitted: number | null }[];
 }
 
+/** The members as `it-chain members list --json` prints them. */
 export function membersJson(reply: MembersReply): MembersJson {
   const { height, validators, quorum, tolerated, policy, minValidators, leaderTerm } = reply;
   return {
@@ -144,6 +146,7 @@ export interface ConsensusJson {
   }[];
 }
 
+/** The agreement as `it-chain consensus --json` prints it. */
 export function consensusJson(reply: ConsensusReply): ConsensusJson {
   const { height, round, validators, quorum, present, tolerated, validator, working, evidence } = reply;
   const timeOrNull = (time: number): number | null => (time === 0 ? null : time);
@@ -187,6 +190,7 @@ export interface EvidenceJson {
   votes: { digest: string; signature: string }[];
 }
 
+/** A kept proof of equivocation as `it-chain members evidence --json` prints it. */
 export function evidenceJson({ evidence, seen }: KeptEvidenceList['entries'][number]): EvidenceJson {
   const { publicKey, type, height, round } = evidence;
   return {

@@ -7,7 +7,9 @@ import { UsageError } from './usage-error.js';
 
 /** What the command has of the world around it. */
 export interface Io {
+  /** Writes text to standard output. */
   readonly out: (text: string) => void;
+  /** Writes text to standard error. */
   readonly err: (text: string) => void;
   readonly cwd: string;
   /** Asks a question on the terminal; absent where there is none. */

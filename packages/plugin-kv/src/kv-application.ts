@@ -77,10 +77,12 @@ export class KvApplication implements Served<typeof Application> {
     return this.#cache.size;
   }
 
+  /** The call `application.info`. */
   info(): Promise<Infer<typeof ApplicationInfo>> {
     return Promise.resolve({ name: NAME, emptyRoot: SPARSE_EMPTY });
   }
 
+  /** The call `application.check`. */
   check({ transactions }: Infer<typeof ApplicationCheck>): Promise<Infer<typeof ApplicationVerdicts>> {
     const verdicts = transactions.map(({ payload }) => {
       const read = readOperation(payload);
@@ -91,6 +93,7 @@ export class KvApplication implements Served<typeof Application> {
     return Promise.resolve({ verdicts });
   }
 
+  /** The call `application.execute`. */
   async execute(request: Infer<typeof ExecuteRequest>, call?: Call): Promise<ExecuteAnswer> {
     const operations = request.transactions.map(({ payload }) => readOperation(payload));
     const touched = new Map<string, Touched>();
@@ -134,16 +137,19 @@ export class KvApplication implements Served<typeof Application> {
     return { receipts, root: rootHash, writes: writesOf(changed, pages, rootHash, request.height) };
   }
 
+  /** The call `application.query`. */
   async query(request: Infer<typeof QueryRequest>, call?: Call): Promise<QueryAnswer> {
     if (request.path === 'get') return this.#get(request, call);
     if (request.path === 'range') return this.#range(request, call);
     return notUnderstood(`"${request.path.slice(0, 40)}" is no query of ${NAME}`);
   }
 
+  /** The call `application.snapshot`. */
   snapshot(request: Infer<typeof StatePageRequest>, call?: Call): Promise<Infer<typeof StatePage>> {
     return readStatePage(request, call, { storage: this.#storage, cache: this.#cache });
   }
 
+  /** The call `application.restore`. */
   restore(request: Infer<typeof RestoreRequest>, call?: Call): Promise<Infer<typeof RestoreAnswer>> {
     return restoreStatePage(request, call, { storage: this.#storage, cache: this.#cache });
   }

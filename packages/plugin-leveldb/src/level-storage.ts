@@ -30,6 +30,7 @@ export interface LevelStorageOptions extends OpenStoreOptions, FreeSpaceLimits, 
 export interface LevelStorageDependencies {
   readonly clock: Clock;
   readonly log: Log;
+  /** Random bytes of a length. */
   readonly random: (length: number) => Uint8Array;
   /** Told once when the store can no longer be trusted: ERR_STORAGE_IO or ERR_STORAGE_DAMAGED. */
   readonly failing: (error: Error) => void;
@@ -98,6 +99,7 @@ export class LevelStorage implements Storage {
     return this.#queue.queuedBytes;
   }
 
+  /** The call `storage.read`. */
   async read(request: Infer<typeof ReadRequest>): Promise<Infer<typeof ReadAnswer>> {
     const keys = request.keys.map((key) => storedKey(request.namespace, key));
     return this.#reading('reading', async () => {
@@ -111,6 +113,7 @@ export class LevelStorage implements Storage {
     });
   }
 
+  /** The call `storage.range`. */
   async range(request: Infer<typeof RangeRequest>): Promise<Infer<typeof RangeAnswer>> {
     const { namespace, from, to, reverse } = request;
     const limit = Math.min(request.limit === 0 ? DEFAULT_LIMIT : request.limit, MAX_LIMIT);
@@ -143,6 +146,7 @@ export class LevelStorage implements Storage {
     });
   }
 
+  /** The call `storage.write`. */
   async write(request: WriteRequest): Promise<Infer<typeof WriteAnswer>> {
     return { repeated: await this.#queue.write(request) };
   }
@@ -155,6 +159,7 @@ export class LevelStorage implements Storage {
     });
   }
 
+  /** The call `storage.verify`. */
   async verify(): Promise<Infer<typeof VerifyStoreAnswer>> {
     let entries = 0;
     let bytes = 0;

@@ -33,10 +33,12 @@ export class MemoryLevelStorage implements Storage {
     return this.#map.bytes;
   }
 
+  /** The call `storage.read`. */
   read(request: RequestOf<Storage, 'read'>): Promise<AnswerOf<Storage, 'read'>> {
     return this.#store.read(request);
   }
 
+  /** The call `storage.range`. */
   range(request: RequestOf<Storage, 'range'>): Promise<AnswerOf<Storage, 'range'>> {
     return this.#store.range(request);
   }
@@ -46,6 +48,7 @@ export class MemoryLevelStorage implements Storage {
     return this.#store.write(request);
   }
 
+  /** The call `storage.verify`. */
   verify(): Promise<AnswerOf<Storage, 'verify'>> {
     return this.#store.verify();
   }

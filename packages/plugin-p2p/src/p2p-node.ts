@@ -65,14 +65,19 @@ export interface P2pDependencies {
   readonly chain: Chain;
   readonly txpool: TxPool;
   readonly consensus: Consensus;
+  /** Random bytes of a length. */
   readonly random: (length: number) => Uint8Array;
+  /** Signs with the key of the node: 64 bytes. */
   readonly sign: (
     domain: 'join' | 'transaction' | 'record',
     network: Uint8Array,
     content: Uint8Array,
   ) => Promise<Uint8Array>;
+  /** One verdict per signature, in order. */
   readonly verify: (checks: readonly SignatureCheck[]) => Promise<boolean[]>;
+  /** Publishes an event or sends a transient message. */
   readonly emit: <B>(notice: NoticeDefinition<B>, body: B) => Promise<void>;
+  /** Tells the health of the plugin. */
   readonly health: (health: Health) => void;
 }
 
@@ -153,6 +158,7 @@ export class P2pNode implements P2p {
     await this.#table.flush();
   }
 
+  /** The call `peer.join`. */
   async join({ address }: { readonly address: string }, call?: Call): Promise<Infer<typeof JoinAnswer>> {
     const { founding, admission } = this.#started();
     const session = await this.#deps.transport.dial({ address });
@@ -161,6 +167,7 @@ export class P2pNode implements P2p {
     return { network: founding.genesis?.digest ?? NO_NETWORK, nodeId: session.nodeId, ...answer };
   }
 
+  /** The call `network.found`. */
   async found(): Promise<NetworkAnswer> {
     const { founding } = this.#started();
     await founding.found();
@@ -168,6 +175,7 @@ export class P2pNode implements P2p {
     return founding.answer();
   }
 
+  /** The call `peer.list`. */
   list(): Promise<{ readonly peers: readonly Infer<typeof Peer>[] }> {
     const { nodeId, publicKey, name } = this.#deps.identity;
     const self = {
@@ -183,10 +191,12 @@ export class P2pNode implements P2p {
     return Promise.resolve({ peers: [self, ...this.#table.all().map(describe)] });
   }
 
+  /** The call `leader.get`. */
   leader(): Promise<Leader> {
     return Promise.resolve(this.#leader.leader);
   }
 
+  /** The call `network.get`. */
   network(): Promise<NetworkAnswer> {
     return Promise.resolve(this.#parts?.founding.answer() ?? {});
   }

@@ -33,6 +33,7 @@ export interface PostgresStorageOptions extends ConnectionOptions, WriteQueueOpt
 export interface PostgresStorageDependencies {
   readonly clock: Clock;
   readonly log: Log;
+  /** Random bytes of a length. */
   readonly random: (length: number) => Uint8Array;
   /** Told once when the store can no longer be trusted or reached: ERR_STORAGE_IO or ERR_STORAGE_DAMAGED. */
   readonly failing: (error: Error) => void;
@@ -97,6 +98,7 @@ export class PostgresStorage implements Storage {
     return this.#queue.queuedBytes;
   }
 
+  /** The call `storage.read`. */
   async read({ namespace, keys }: Infer<typeof ReadRequest>): Promise<Infer<typeof ReadAnswer>> {
     const number = numberOf(namespace);
     const rows = await this.#ask<{ key: Buffer; value: Buffer }>(this.#statements.read, [number, keys.map(asBuffer)]);
@@ -109,6 +111,7 @@ export class PostgresStorage implements Storage {
     }));
   }
 
+  /** The call `storage.range`. */
   async range(request: Infer<typeof RangeRequest>): Promise<Infer<typeof RangeAnswer>> {
     const { namespace, from, to, reverse } = request;
     const number = numberOf(namespace);
@@ -132,10 +135,12 @@ export class PostgresStorage implements Storage {
     }));
   }
 
+  /** The call `storage.write`. */
   async write(request: WriteRequest): Promise<Infer<typeof WriteAnswer>> {
     return { repeated: await this.#queue.write(request) };
   }
 
+  /** The call `storage.verify`. */
   async verify(): Promise<Infer<typeof VerifyStoreAnswer>> {
     let entries = 0;
     let bytes = 0;

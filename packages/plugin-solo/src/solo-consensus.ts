@@ -64,6 +64,7 @@ export class SoloConsensus {
     this.look();
   }
 
+  /** Decides nothing more. */
   stop(): void {
     this.#stopped = true;
     this.#poll?.();

@@ -1,7 +1,7 @@
 export { ManualClock, settle } from './doubles/manual-clock.js';
 export { RecordingLog, type LogLine } from './doubles/recording-log.js';
 export { MemoryStorage } from './doubles/memory-storage.js';
-export { FakeContext, type FakeContextOptions } from './doubles/fake-context.js';
+export { FakeContext, type FakeContextOptions, type StartedByHand } from './doubles/fake-context.js';
 export { testStorage, type LastingStorageUnderTest, type StorageUnderTest } from './suites/storage.js';
 export { FakeNode, type FakeRoles } from './doubles/fake-node.js';
 export { testBus, runBusCase, busCases, type BusSupport, type BusUnderTest } from './suites/bus.js';

@@ -35,27 +35,33 @@ export const TransactionStatus = message('TransactionStatus', {
   receipt: optional(nested(8, Receipt)),
 });
 export type TransactionStatus = Infer<typeof TransactionStatus>;
+/** Signed transactions for the pool, at most 10,000. */
 export const SubmitRequest = message('SubmitRequest', {
   /** Canonical encoded transactions. */
   transactions: repeated(bytes(1), { maxItems: 10_000 }),
 });
 /** In the order of the request. */
 export const SubmitResponse = message('SubmitResponse', { results: repeated(nested(1, TransactionStatus)) });
+/** A payload that the node makes a transaction of. Admin call. */
 export const SignAndSubmitRequest = message('SignAndSubmitRequest', {
   /** Payload for the application; the node signs it with its own key. */
   payload: bytes(1),
   /** 0 = the end of the window. */
   expiresAt: uint64(2),
 });
+/** A transaction by its id: the SHA-256 of it, 32 bytes. */
 export const TransactionRequest = message('TransactionRequest', { id: bytes(1, { length: 32 }) });
+/** A block by height, or by the digest of its header where that is set. */
 export const GetBlockRequest = message('GetBlockRequest', {
   /** 0 with no digest = the tip. */ height: uint64(1),
   digest: optional(bytes(2, { length: 32 })),
 });
+/** Blocks from a height on. */
 export const GetBlocksRequest = message('GetBlocksRequest', {
   from: uint64(1),
   /** 0 = 100, at most 500. */ limit: uint32(2),
 });
+/** Asks for every block from a height on, as it is committed. */
 export const FollowBlocksRequest = message('FollowBlocksRequest', {
   /** First height; 0 = the next one. */ from: uint64(1),
 });
@@ -66,12 +72,15 @@ export const BlockReply = message('BlockReply', {
   certified: nested(3, CertifiedBlock),
 });
 export type BlockReply = Infer<typeof BlockReply>;
+/** Blocks without a gap, in order. */
 export const BlocksReply = message('BlocksReply', { blocks: repeated(nested(1, BlockReply)) });
+/** A question to the application, in its own words: `path` and `data`. */
 export const QueryStateRequest = message('QueryStateRequest', {
   path: string(1, { maxLength: 256 }),
   data: bytes(2),
   prove: bool(3),
 });
+/** The answer at the tip, with what is needed to check its proof against a certified header. `code` is the application's own; 0 = answered. */
 export const QueryStateReply = message('QueryStateReply', {
   found: bool(1),
   data: bytes(2),
@@ -84,6 +93,7 @@ export const QueryStateReply = message('QueryStateReply', {
   systemRoot: bytes(8, { length: 32 }),
 });
 export type QueryStateReply = Infer<typeof QueryStateReply>;
+/** A row of the peer table with its part in the network. `since` is in ms since the epoch. */
 export const PeerReply = message('PeerReply', {
   nodeId: string(1),
   name: string(2),
@@ -96,20 +106,25 @@ export const PeerReply = message('PeerReply', {
   publicKey: bytes(9, { length: 32 }),
 });
 export type PeerReply = Infer<typeof PeerReply>;
+/** The peer table, this node first. */
 export const PeersReply = message('PeersReply', { peers: repeated(nested(1, PeerReply)) });
+/** The leader by node id, and the height and round for which it leads. */
 export const LeaderReply = message('LeaderReply', {
   /** Empty = none yet. */ leader: string(1),
   height: uint64(2),
   round: uint32(3),
 });
 export type LeaderReply = Infer<typeof LeaderReply>;
+/** The height whose validator set is asked for. */
 export const GetValidatorsRequest = message('GetValidatorsRequest', { /** 0 = the next height. */ height: uint64(1) });
+/** The validator set of a height and how many of it decide. */
 export const ValidatorsReply = message('ValidatorsReply', {
   height: uint64(1),
   validators: nested(2, ValidatorSet),
   quorum: uint32(3),
 });
 export type ValidatorsReply = Infer<typeof ValidatorsReply>;
+/** A plugin of the node: its role, version and health with the reason. */
 export const PluginStatus = message('PluginStatus', {
   name: string(1),
   role: string(2),
@@ -117,12 +132,14 @@ export const PluginStatus = message('PluginStatus', {
   state: string(4),
   reason: string(5),
 });
+/** How full the pool is, in transactions and bytes, against its limits. */
 export const PoolSummary = message('PoolSummary', {
   count: uint32(1),
   bytes: uint64(2),
   maxCount: uint32(3),
   maxBytes: uint64(4),
 });
+/** The node in one answer: who it is, its network, tip, leader, pool and plugins. */
 export const StatusReply = message('StatusReply', {
   nodeId: string(1),
   name: string(2),
@@ -152,12 +169,15 @@ export const StatusReply = message('StatusReply', {
   insecure: bool(21),
 });
 export type StatusReply = Infer<typeof StatusReply>;
+/** Whom to dial: `[NODEID@]HOST:PORT`; with an id it is pinned. */
 export const DialAddressRequest = message('DialAddressRequest', { address: string(1, { maxLength: 512 }) });
+/** Whom the dial reached, and the network (digest of its genesis) that it belongs to; empty before founding. */
 export const DialReply = message('DialReply', {
   nodeId: string(1),
   address: string(2),
   network: bytes(3, { maxLength: 32 }),
 });
+/** What a join has come to: whom it reached, the network, and the transaction that asks for membership. */
 export const JoinReply = message('JoinReply', {
   nodeId: string(1),
   network: bytes(2, { length: 32 }),
@@ -165,8 +185,11 @@ export const JoinReply = message('JoinReply', {
   /** True where that transaction only proposes the node: the validators vote on it. */
   voted: bool(4),
 });
+/** The peer, by node id, whose session is to be ended. */
 export const DisconnectPeerRequest = message('DisconnectPeerRequest', { nodeId: string(1, { maxLength: 64 }) });
+/** Answer of calls that have nothing to tell. */
 export const Done = message('Done', {});
+/** Id of the transaction that takes this node out of the network, 32 bytes. */
 export const LeaveReply = message('LeaveReply', { transaction: bytes(1, { length: 32 }) });
 /** A member as clients see it. */
 export const MemberReply = message('MemberReply', {
@@ -192,6 +215,7 @@ export const ProposalReply = message('ProposalReply', {
   rejections: repeated(string(6)),
 });
 export type ProposalReply = Infer<typeof ProposalReply>;
+/** Who belongs to the network at the tip, what is voted on, and by which policy. */
 export const MembersReply = message('MembersReply', {
   /** Height of the tip. */
   height: uint64(1),
@@ -227,6 +251,7 @@ export const ConsensusView = message('ConsensusView', {
   /** ms since the epoch of its last message, 0 = never. */
   seen: uint64(9),
 });
+/** Where agreement on the open height stands, and why it waits if it does. */
 export const ConsensusReply = message('ConsensusReply', {
   /** The height that is open; 0 before founding. */
   height: uint64(1),
@@ -255,23 +280,28 @@ export const ConsensusReply = message('ConsensusReply', {
 });
 export type ConsensusReply = Infer<typeof ConsensusReply>;
 
+/** Asks for the events of the node as they happen. */
 export const FollowEventsRequest = message('FollowEventsRequest', {
   /** Event names such as `block.committed`; empty = all. */ names: repeated(string(1, { maxLength: 128 }), {
     maxItems: 100,
   }),
 });
+/** An event of the node. `timestamp` is in ms since the epoch. */
 export const EventReply = message('EventReply', {
   name: string(1),
   /** The body as JSON, bytes in hex. */ json: string(2),
   timestamp: uint64(3),
 });
 export type EventReply = Infer<typeof EventReply>;
+/** All metrics of the process. */
 export const MetricsReply = message('MetricsReply', { /** Prometheus text format. */ text: string(1) });
+/** What a walk through the whole store found; no problems = sound. */
 export const StoreReport = message('StoreReport', {
   entries: uint64(1),
   bytes: uint64(2),
   problems: repeated(string(3), { maxItems: 1_000 }),
 });
+/** The network of this node: its genesis, the digest of it, and whether it can still change over at height 0. */
 export const GenesisReply = message('GenesisReply', {
   /** Encoded Genesis. */ genesis: bytes(1, { maxLength: 65_536 }),
   network: bytes(2, { length: 32 }),

@@ -13,6 +13,7 @@ export interface Method<I, O> {
   readonly admin: boolean;
 }
 
+/** A method of any gRPC service, its messages not known. */
 // Methods of different messages stand in one record; see role.ts.
 // eslint-disable-next-line @typescript-eslint/no-explicit-any
 export type AnyMethod = Method<any, any>;

@@ -30,6 +30,7 @@ export interface IncomingMessage extends MessageMeta {
 
 /** Undoes a registration. Safe to call twice. */
 export interface Registration {
+  /** Takes no more, and resolves when what is under way is done. */
   close(): Promise<void>;
 }
 
@@ -111,6 +112,7 @@ export interface Bus {
   ): Promise<Registration>;
   /** Waits until `role` is served, at most `timeoutMs`. @throws ERR_BUS_NO_PROVIDER */
   waitForRole(role: string, timeoutMs: number): Promise<void>;
+  /** What the bus holds now, for health and metrics. */
   stats(): BusStats;
   /** Finishes what is being handled, at most `timeoutMs` (default 1,000), then closes. Safe to call twice. */
   close(timeoutMs?: number): Promise<void>;

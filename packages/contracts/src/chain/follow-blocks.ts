@@ -10,6 +10,7 @@ export interface BlockReader {
   readonly height: number;
   /** Takes the block of `height + 1`. Where it throws, the same block comes again later. */
   take(block: CommittedBlock): void | Promise<void>;
+  /** Ends what the reader began. Called once. */
   close?(): void | Promise<void>;
 }
 

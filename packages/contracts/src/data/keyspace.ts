@@ -2,6 +2,7 @@ import { concatBytes, utf8 } from './hash.js';
 
 /** Who writes where in the one store of a node. Everybody may read; only the owner writes, chain for the application. */
 export const NAMESPACES = ['chain', 'app', 'pool', 'wal', 'p2p'] as const;
+/** One of {@link NAMESPACES}. */
 export type Namespace = (typeof NAMESPACES)[number];
 
 /** A height as 8 bytes, big-endian, so that keys sort by height. */

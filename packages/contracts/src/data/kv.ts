@@ -3,7 +3,9 @@ import { bool, bytes, message, nested, optional, repeated, uint32, type Infer } 
 /** Longest key of the key-value application, in bytes. */
 export const KV_MAX_KEY_BYTES = 512;
 
+/** Writes `value` under `key`, whatever is there. */
 export const KvPut = message('KvPut', { key: bytes(1, { maxLength: KV_MAX_KEY_BYTES }), value: bytes(2) });
+/** Deletes `key`; it need not be there. */
 export const KvDelete = message('KvDelete', { key: bytes(1, { maxLength: KV_MAX_KEY_BYTES }) });
 /** Writes `value` (absent: deletes) only where the present value is `expected` (absent: no value). */
 export const KvCompareAndSet = message('KvCompareAndSet', {
@@ -27,6 +29,7 @@ export const KvRangeQuery = message('KvRangeQuery', {
   limit: uint32(3),
   reverse: bool(4),
 });
+/** A key of the key-value application with its value. */
 export const KvEntry = message('KvEntry', { key: bytes(1, { maxLength: KV_MAX_KEY_BYTES }), value: bytes(2) });
 /** Answer of the query `range`, in the order of keys. */
 export const KvRangeAnswer = message('KvRangeAnswer', { entries: repeated(nested(1, KvEntry)), more: bool(2) });

@@ -14,11 +14,13 @@ export type Learner = Infer<typeof Learner>;
 
 /** Most validators and most learners of a network. */
 export const MAX_VALIDATORS = 100;
+/** Most learners of a network. */
 export const MAX_LEARNERS = 1_000;
 /** Most keys on the allowlist. */
 export const MAX_ALLOWED = 1_000;
 /** Most proposals that wait for votes, and most of one validator. */
 export const MAX_PROPOSALS = 100;
+/** Most proposals of one validator that wait for votes. */
 export const MAX_PROPOSALS_EACH = 8;
 /** Evicted keys that are remembered; the oldest is forgotten. */
 export const MAX_EVICTED = 256;

@@ -3,6 +3,7 @@ import { signingBytes } from './signing.js';
 
 /** Kinds of signed consensus messages. */
 export const VOTE_TYPES = ['none', 'proposal', 'prepare', 'commit', 'round-change'] as const;
+/** One of {@link VOTE_TYPES}. */
 export type VoteType = (typeof VOTE_TYPES)[number];
 
 /**

@@ -142,7 +142,9 @@ export type PluginState = 'loaded' | 'set-up' | 'starting' | 'ready' | 'stopping
 
 /** What `setup` gives back: `start` may use other roles, `stop` undoes it. Each has a time limit. */
 export interface Running {
+  /** Begins the work; the roles it needs can be called now. It never waits for a peer, and has 30 s. */
   start?(): void | Promise<void>;
+  /** Ends the work; the roles it needs can still be called. */
   stop?(): void | Promise<void>;
 }
 
@@ -161,6 +163,7 @@ export interface Plugin<Schema extends z.ZodType = z.ZodType> {
   readonly uses: readonly Role[];
   /** The schema of its config section; unknown keys are refused. */
   readonly config?: Schema | undefined;
+  /** Makes the plugin ready: serves, listens and subscribes through the context. Nothing is called here yet. */
   setup(context: PluginContext<z.output<Schema>>): Running | void | Promise<Running | void>;
 }
 

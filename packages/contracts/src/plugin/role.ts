@@ -83,9 +83,11 @@ export const transient = <B>(input: NoticeInput<B>): NoticeDefinition<B> => ({
   kind: 'transient',
 });
 
+/** A call of any role, its messages not known. */
 // The variance of calls makes `unknown` useless as a bound here: a call of Message<X> is not a call of Message<unknown>.
 // eslint-disable-next-line @typescript-eslint/no-explicit-any
 export type AnyCall = CallDefinition<any, any>;
+/** An event or transient message of any role, its body not known. */
 // eslint-disable-next-line @typescript-eslint/no-explicit-any
 export type AnyNotice = NoticeDefinition<any>;
 

@@ -23,15 +23,18 @@ export const ApplicationTransaction = message('ApplicationTransaction', {
 });
 export type ApplicationTransaction = Infer<typeof ApplicationTransaction>;
 
+/** What the application calls itself, and where its state begins. */
 export const ApplicationInfo = message('ApplicationInfo', {
   /** Name and major version, as in the genesis: `kv/1`. */
   name: string(1, { maxLength: 64 }),
   /** State root of the empty state, 32 bytes. */
   emptyRoot: bytes(2, { length: 32 }),
 });
+/** Transactions that ask to enter the pool. */
 export const ApplicationCheck = message('ApplicationCheck', {
   transactions: repeated(nested(1, ApplicationTransaction)),
 });
+/** Whether one transaction may enter the pool; where not, the code and a sentence. */
 export const ApplicationVerdict = message('ApplicationVerdict', {
   ok: bool(1),
   code: string(2, { maxLength: 64 }),
@@ -42,6 +45,7 @@ export const ApplicationVerdicts = message('ApplicationVerdicts', {
   verdicts: repeated(nested(1, ApplicationVerdict)),
 });
 
+/** A block to be executed dry, on the state of a root. */
 export const ExecuteRequest = message('ExecuteRequest', {
   height: uint64(1),
   /** Header time, ms since the epoch. The only clock an application may use. */
@@ -56,6 +60,7 @@ export const ApplicationWrite = message('ApplicationWrite', {
   value: optional(bytes(2)),
 });
 export type ApplicationWrite = Infer<typeof ApplicationWrite>;
+/** What a block comes to: receipts, the new root and the writes that make it last. */
 export const ExecuteAnswer = message('ExecuteAnswer', {
   /** One per transaction, in order. */
   receipts: repeated(nested(1, Receipt)),
@@ -65,6 +70,7 @@ export const ExecuteAnswer = message('ExecuteAnswer', {
   writes: repeated(nested(3, ApplicationWrite), { maxItems: 4_000_000 }),
 });
 export type ExecuteAnswer = Infer<typeof ExecuteAnswer>;
+/** A question about the committed state. */
 export const QueryRequest = message('QueryRequest', {
   /** What is asked, in the application's words: `get`. */
   path: string(1, { maxLength: 256 }),
@@ -73,6 +79,7 @@ export const QueryRequest = message('QueryRequest', {
   /** Application root to answer at: the tip's. */
   root: bytes(4, { length: 32 }),
 });
+/** An answer at the root that was asked for, with a proof where one was wanted. `code` is the application's own; 0 = answered. */
 export const QueryAnswer = message('QueryAnswer', {
   found: bool(1),
   data: bytes(2),
@@ -82,6 +89,7 @@ export const QueryAnswer = message('QueryAnswer', {
 });
 export type QueryAnswer = Infer<typeof QueryAnswer>;
 
+/** Asks for the next part of the state at a root. */
 export const StatePageRequest = message('StatePageRequest', {
   /** Application root to read at: the tip's. */
   root: bytes(1, { length: 32 }),
@@ -90,12 +98,14 @@ export const StatePageRequest = message('StatePageRequest', {
   /** About how large the page may be. */
   maxBytes: uint32(3),
 });
+/** A part of the state, and where to go on. */
 export const StatePage = message('StatePage', {
   /** Part of the state, in the application's own form. */
   page: bytes(1),
   /** Absent behind the last page. */
   next: optional(bytes(2, { maxLength: 2_048 })),
 });
+/** A page of a snapshot to be taken in dry, after the pages before it. */
 export const RestoreRequest = message('RestoreRequest', {
   /** Height of the state. */
   height: uint64(1),
@@ -103,6 +113,7 @@ export const RestoreRequest = message('RestoreRequest', {
   previousRoot: bytes(2, { length: 32 }),
   page: bytes(3),
 });
+/** What the pages so far come to, and the writes that make this one last. */
 export const RestoreAnswer = message('RestoreAnswer', {
   /** Application root after this page; after the last one that of the whole state. */
   root: bytes(1, { length: 32 }),

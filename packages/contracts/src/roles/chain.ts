@@ -50,6 +50,7 @@ export const ChainTip = message('ChainTip', {
 });
 export type ChainTip = Infer<typeof ChainTip>;
 
+/** Which block to build: of the height above the tip. */
 export const BuildRequest = message('BuildRequest', {
   height: uint64(1),
   /** The round it is for: the later, the fewer transactions it holds. Absent: 0. */
@@ -57,17 +58,20 @@ export const BuildRequest = message('BuildRequest', {
 });
 /** `digest` is that of its header. The chain has stored the body. */
 export const BuiltBlock = message('BuiltBlock', { block: nested(1, Block), digest: bytes(2, { length: 32 }) });
+/** A block of the height above the tip to be checked by every rule and executed dry. */
 export const CheckRequest = message('CheckRequest', {
   block: nested(1, Block),
   /** True: the time of the header is compared with the clock. False where a prepared certificate justifies the block. */
   fresh: bool(2),
 });
+/** The verdict on a block, and the digest of its header. */
 export const CheckAnswer = message('CheckAnswer', {
   valid: bool(1),
   digest: bytes(2, { length: 32 }),
   /** Which rule it breaks; empty when valid. */
   reason: string(3, { maxLength: 1_024 }),
 });
+/** A block that was decided, by the digest of its header (32 bytes), with the certificate that says so. */
 export const CommitRequest = message('CommitRequest', {
   height: uint64(1),
   digest: bytes(2, { length: 32 }),
@@ -81,16 +85,20 @@ export const CommitRequest = message('CommitRequest', {
 });
 /** Ask for a block by height, or by digest when that is set. */
 export const BlockRequest = message('BlockRequest', { height: uint64(1), digest: optional(bytes(2, { length: 32 })) });
+/** The block with its certificate; absent, with an empty digest, where there is none. */
 export const BlockAnswer = message('BlockAnswer', {
   block: optional(nested(1, CertifiedBlock)),
   digest: bytes(2, { maxLength: 32 }),
 });
+/** Committed blocks from a height on, in order. */
 export const BlockRangeRequest = message('BlockRangeRequest', {
   from: uint64(1),
   /** 0 = 500. */ maxCount: uint32(2),
   /** 0 = 4 MiB less room for the envelope. */ maxBytes: uint32(3),
 });
+/** Blocks without a gap; fewer than asked for where a limit or the tip is reached. */
 export const BlockRangeAnswer = message('BlockRangeAnswer', { blocks: repeated(nested(1, CertifiedBlock)) });
+/** A range of heights (both ends included) to be fetched from peers (node ids). */
 export const FetchBlocksRequest = message('FetchBlocksRequest', {
   from: uint64(1),
   to: uint64(2),
@@ -105,12 +113,14 @@ export const FetchBlocksAnswer = message('FetchBlocksAnswer', {
 
 /** Where a committed transaction stands. */
 export const Location = message('Location', { height: uint64(1), index: uint32(2) });
+/** Where a transaction is committed and what came of it. */
 export const LocatedTransaction = message('LocatedTransaction', {
   location: optional(nested(1, Location)),
   receipt: optional(nested(2, Receipt)),
 });
 /** In the order of the request; empty where the id is not committed. */
 export const LocateAnswer = message('LocateAnswer', { transactions: repeated(nested(1, LocatedTransaction)) });
+/** A transaction by its id: the SHA-256 of it, 32 bytes. */
 export const TransactionId = message('TransactionId', { id: bytes(1, { length: 32 }) });
 /** All that proves offline that a transaction is in the chain. */
 export const TransactionProof = message('TransactionProof', {
@@ -122,21 +132,27 @@ export const TransactionProof = message('TransactionProof', {
   /** V(height) of the block, against which the certificate is checked. */
   validators: nested(6, ValidatorSet),
 });
+/** The height whose validator set is asked for. */
 export const ValidatorsRequest = message('ValidatorsRequest', { /** 0 = the next height. */ height: uint64(1) });
+/** The validator set of a height and how many of it decide. */
 export const ValidatorsAt = message('ValidatorsAt', {
   height: uint64(1),
   validators: nested(2, ValidatorSet),
   quorum: uint32(3),
 });
+/** A question to the application at the tip. */
 export const StateQuery = message('StateQuery', {
   path: string(1, { maxLength: 256 }),
   data: bytes(2),
   prove: bool(3),
 });
+/** Public keys (Ed25519, 32 bytes each) whose part in the network is asked for. */
 export const MemberRoleRequest = message('MemberRoleRequest', {
   publicKeys: repeated(bytes(1, { length: 32 }), { maxItems: 1_000 }),
 });
+/** What one key is in the network. */
 export const MemberRoleEntry = message('MemberRoleEntry', { role: choice(1, 'MemberRole', MEMBER_ROLES) });
+/** One entry per key, in the order of the request. */
 export const MemberRoles = message('MemberRoles', { roles: repeated(nested(1, MemberRoleEntry)) });
 
 /** Who belongs to the network, and what is voted on. */
@@ -156,12 +172,14 @@ export const MembersAnswer = message('MembersAnswer', {
 });
 export type MembersAnswer = Infer<typeof MembersAnswer>;
 
+/** A block that may be decided next: digest of its header, number and ids of its transactions. */
 export const BlockProposed = message('BlockProposed', {
   height: uint64(1),
   digest: bytes(2, { length: 32 }),
   transactions: uint32(3),
   ids: repeated(bytes(4, { length: 32 })),
 });
+/** A block that is part of the chain now, synced to disk. */
 export const BlockCommitted = message('BlockCommitted', {
   height: uint64(1),
   digest: bytes(2, { length: 32 }),
@@ -175,6 +193,7 @@ export const BlockCommitted = message('BlockCommitted', {
 });
 export type BlockCommitted = Infer<typeof BlockCommitted>;
 
+/** Asks peers for the snapshot that each offers. */
 export const FindSnapshotRequest = message('FindSnapshotRequest', {
   /** Whom to ask. */
   peers: repeated(string(1, { maxLength: 64 }), { maxItems: 100 }),
@@ -184,11 +203,13 @@ export const FoundSnapshot = message('FoundSnapshot', {
   snapshot: optional(nested(1, Snapshot)),
   peer: string(2, { maxLength: 64 }),
 });
+/** A snapshot to begin the chain with, and the peer (node id) that serves its pages. */
 export const RestoreSnapshotRequest = message('RestoreSnapshotRequest', {
   snapshot: nested(1, Snapshot),
   /** Whom to fetch its pages from. */
   peer: string(2, { maxLength: 64 }),
 });
+/** The network that survivors of a lost quorum go on with. */
 export const RecoverRequest = message('RecoverRequest', {
   /** Of the network that goes on from the tip, encoded. */
   genesis: bytes(1, { maxLength: 65_536 }),

@@ -27,6 +27,7 @@ export const ValidatorView = message('ValidatorView', {
   /** ms since the epoch: since when it has no session, 0 where it has one. */
   missingSince: optional(uint64(6)),
 });
+/** Where agreement on the open height stands, as this node sees it. */
 export const ConsensusStatus = message('ConsensusStatus', {
   /** The height that is open. */
   height: uint64(1),
@@ -47,12 +48,14 @@ export const ConsensusStatus = message('ConsensusStatus', {
   complaint: optional(string(10, { maxLength: 512 })),
 });
 export type ConsensusStatus = Infer<typeof ConsensusStatus>;
+/** A height or round that was entered, and its leader. */
 export const RoundChanged = message('RoundChanged', {
   height: uint64(1),
   round: uint32(2),
   /** Public key of the leader. */
   leader: bytes(3, { length: 32 }),
 });
+/** Two signed votes of one validator (public key, 32 bytes) that exclude each other, each encoded. */
 export const Evidence = message('Evidence', {
   publicKey: bytes(1, { length: 32 }),
   height: uint64(2),

@@ -4,17 +4,21 @@ import { VoteContent } from '../data/vote.js';
 import { nested } from '../schema/index.js';
 import { Nothing } from './common.js';
 
+/** Content to be signed with the key of the node, in a domain and a network (digest of the genesis). */
 export const SignRequest = message('SignRequest', {
   /** One of the domains of the signing page, but never `vote`. */
   domain: string(1, { maxLength: 32 }),
   network: bytes(2, { length: 32 }),
   content: bytes(3),
 });
+/** A vote to be noted in the signing guard and signed. */
 export const SignVoteRequest = message('SignVoteRequest', {
   network: bytes(1, { length: 32 }),
   vote: nested(2, VoteContent),
 });
+/** An Ed25519 signature of 64 bytes (RFC 8032). */
 export const Signature = message('Signature', { signature: bytes(1, { length: 64 }) });
+/** Who this node is: Ed25519 public key, the node id made from it, and the name of its config. */
 export const IdentityAnswer = message('IdentityAnswer', {
   publicKey: bytes(1, { length: 32 }),
   nodeId: string(2, { maxLength: 64 }),

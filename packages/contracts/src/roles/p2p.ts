@@ -17,6 +17,7 @@ import { DialRequest } from './transport.js';
 
 /** Roles of a member as others see it. `unfounded`: belongs to no network yet; `observer`: a node of the network that is no member. */
 export const MEMBER_ROLES = ['unfounded', 'observer', 'learner', 'validator'] as const;
+/** One of {@link MEMBER_ROLES}. */
 export type MemberRole = (typeof MEMBER_ROLES)[number];
 
 /** A row of the peer table. */
@@ -33,6 +34,7 @@ export const Peer = message('Peer', {
   since: uint64(8),
 });
 export type Peer = Infer<typeof Peer>;
+/** The peer table, this node first. */
 export const Peers = message('Peers', { peers: repeated(nested(1, Peer)) });
 
 /** The leader repository: absent leader = none yet. */
@@ -45,6 +47,7 @@ export const Leader = message('Leader', {
 });
 export type Leader = Infer<typeof Leader>;
 
+/** The network that this node belongs to, or the candidate that it would found. */
 export const NetworkAnswer = message('NetworkAnswer', {
   /** The encoded genesis once founded and settled: nobody has shown a lower one for 1 s. */
   genesis: optional(bytes(1, { maxLength: 65_536 })),
@@ -53,6 +56,7 @@ export const NetworkAnswer = message('NetworkAnswer', {
 });
 export type NetworkAnswer = Infer<typeof NetworkAnswer>;
 
+/** This node belongs to a network from now on: founded by itself or adopted. */
 export const NetworkFounded = message('NetworkFounded', {
   genesis: bytes(1, { maxLength: 65_536 }),
   /** True where this node's own candidate became the genesis. */
@@ -60,8 +64,10 @@ export const NetworkFounded = message('NetworkFounded', {
   /** Digest of this node's candidate, or empty: transactions signed for it are of a different network now, unless equal. */
   candidate: bytes(3, { maxLength: 32 }),
 });
+/** A peer that is new in the table, or has a new record. */
 export const PeerJoined = message('PeerJoined', { peer: nested(1, Peer) });
 
+/** What a join has come to: the network that was adopted and the transaction that asks for membership. */
 export const JoinAnswer = message('JoinAnswer', {
   network: bytes(1, { length: 32 }),
   /** Whom this node reached. */

@@ -17,14 +17,17 @@ import { Nothing } from './common.js';
 
 const namespace = (number: number) => choice(number, 'Namespace', NAMESPACES);
 
+/** Values asked for by key, at most 10,000 keys of up to 1,024 bytes. */
 export const ReadRequest = message('ReadRequest', {
   namespace: namespace(1),
   keys: repeated(bytes(2, { maxLength: 1_024 }), { maxItems: 10_000 }),
 });
 /** One value; absent where the key is. */
 export const StoredValue = message('StoredValue', { value: optional(bytes(1)) });
+/** One {@link StoredValue} per key, in the order of the request. */
 export const ReadAnswer = message('ReadAnswer', { values: repeated(nested(1, StoredValue)) });
 
+/** A page of a range of keys in the order of their bytes. Resume behind the last key of the page before. */
 export const RangeRequest = message('RangeRequest', {
   namespace: namespace(1),
   /** First key, included. */
@@ -37,6 +40,7 @@ export const RangeRequest = message('RangeRequest', {
   maxBytes: uint32(5),
   reverse: bool(6),
 });
+/** A key of up to 1,024 bytes with its value. */
 export const Entry = message('Entry', { key: bytes(1, { maxLength: 1_024 }), value: bytes(2) });
 export type Entry = Infer<typeof Entry>;
 /** `more` is true where entries are left: ask again from behind the last key. */
@@ -57,6 +61,7 @@ export const Condition = message('Condition', {
 });
 export type Condition = Infer<typeof Condition>;
 
+/** A batch that is written whole or not at all, over all its namespaces. */
 export const WriteRequest = message('WriteRequest', {
   writes: repeated(nested(1, Write), { maxItems: 4_000_000 }),
   /** All must hold, or nothing is written. */
@@ -71,14 +76,17 @@ export type WriteRequest = Infer<typeof WriteRequest>;
 /** `repeated` is true where this sequence of this writer had been written before. */
 export const WriteAnswer = message('WriteAnswer', { repeated: bool(1) });
 
+/** What a walk through the whole store found: entries, their bytes, and every problem. */
 export const VerifyStoreAnswer = message('VerifyStoreAnswer', {
   entries: uint64(1),
   bytes: uint64(2),
   /** What is wrong, one sentence each; empty = sound. */
   problems: repeated(string(3), { maxItems: 1_000 }),
 });
+/** Why the store ends the process: `code` of the error catalogue and a sentence. */
 export const StorageFailing = message('StorageFailing', { code: string(1), message: string(2) });
 
+/** A range of keys whose deleted entries should give their space back. */
 export const CompactRequest = message('CompactRequest', {
   namespace: namespace(1),
   from: bytes(2, { maxLength: 1_024 }),

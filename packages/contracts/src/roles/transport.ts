@@ -32,17 +32,21 @@ export const Hello = message('Hello', {
 });
 export type Hello = Infer<typeof Hello>;
 
+/** Whom to open a session to. */
 export const DialRequest = message('DialRequest', {
   /** `[NODEID@]HOST:PORT`; with an id it is pinned. */
   address: string(1, { maxLength: 512 }),
 });
+/** A node by its node id. */
 export const PeerRef = message('PeerRef', { nodeId: string(1, { maxLength: 64 }) });
+/** Which session to end, and the code and reason that the peer is told. */
 export const DisconnectRequest = message('DisconnectRequest', {
   nodeId: string(1, { maxLength: 64 }),
   code: string(2, { maxLength: 64 }),
   reason: string(3, { maxLength: 512 }),
 });
 
+/** A message for peers, sent once and not acknowledged by them. */
 export const Deliver = message('Deliver', {
   /** Node ids; empty = every connected peer. */
   peers: repeated(string(1, { maxLength: 64 }), { maxItems: 1_000 }),
@@ -55,12 +59,15 @@ export const Deliver = message('Deliver', {
 /** How many peers it was handed to; those without a session or over their budget are not counted. */
 export const Delivered = message('Delivered', { peers: uint32(1) });
 
+/** A question to one peer (node id). `kind` says which plugin over there answers. */
 export const FetchRequest = message('FetchRequest', {
   peer: string(1, { maxLength: 64 }),
   kind: string(2, { maxLength: 32 }),
   body: bytes(3),
 });
+/** The answer of the peer, in the form of the kind that was asked. */
 export const FetchAnswer = message('FetchAnswer', { body: bytes(1) });
+/** The answer to one `peer.asked`: a body, or the code of an error. */
 export const AnswerRequest = message('AnswerRequest', {
   /** From `peer.asked`. */
   requestId: string(1, { maxLength: 64 }),
@@ -82,13 +89,16 @@ export const Session = message('Session', {
   hello: nested(6, Hello),
 });
 export type Session = Infer<typeof Session>;
+/** Every open session, one per peer. */
 export const Sessions = message('Sessions', { sessions: repeated(nested(1, Session)) });
 
+/** Whose session ended, and why: the code that either side gave. */
 export const PeerGone = message('PeerGone', {
   nodeId: string(1, { maxLength: 64 }),
   code: string(2, { maxLength: 64 }),
   reason: string(3, { maxLength: 512 }),
 });
+/** A message of a peer whose identity the session has proved. */
 export const PeerMessage = message('PeerMessage', {
   from: string(1, { maxLength: 64 }),
   publicKey: bytes(2, { length: 32 }),
@@ -96,6 +106,7 @@ export const PeerMessage = message('PeerMessage', {
   body: bytes(4),
 });
 export type PeerMessage = Infer<typeof PeerMessage>;
+/** A question of a peer. Answer it with its `requestId` by `peer.answer`; the peer waits 15 s. */
 export const PeerAsked = message('PeerAsked', {
   from: string(1, { maxLength: 64 }),
   publicKey: bytes(2, { length: 32 }),
@@ -104,7 +115,9 @@ export const PeerAsked = message('PeerAsked', {
   body: bytes(5),
 });
 export type PeerAsked = Infer<typeof PeerAsked>;
+/** The hello that opens all coming sessions. */
 export const HelloSet = message('HelloSet', { hello: nested(1, Hello) });
+/** Where this node can be reached by peers. */
 export const TransportStatus = message('TransportStatus', {
   /** Where peers are accepted, as bound: `host:port`. */
   listening: string(1, { maxLength: 255 }),

@@ -5,6 +5,7 @@ import { Nothing } from './common.js';
 
 /** Where a transaction stands. `unknown`: never seen here, or forgotten. */
 export const TRANSACTION_STATES = ['unknown', 'pending', 'proposed', 'committed', 'rejected'] as const;
+/** One of {@link TRANSACTION_STATES}. */
 export type TransactionState = (typeof TRANSACTION_STATES)[number];
 
 /** What the pool says of one transaction. */
@@ -19,17 +20,21 @@ export const PoolEntry = message('PoolEntry', {
 export type PoolEntry = Infer<typeof PoolEntry>;
 /** One entry per transaction, in the order of the request. */
 export const PoolEntries = message('PoolEntries', { entries: repeated(nested(1, PoolEntry)) });
+/** Ids of transactions: the SHA-256 of each, 32 bytes. */
 export const TransactionIds = message('TransactionIds', { ids: repeated(bytes(1, { length: 32 })) });
 
+/** How much the next block has room for: transactions, and bytes of them encoded. */
 export const TakeRequest = message('TakeRequest', {
   maxCount: uint32(1),
   maxBytes: uint32(2),
   /** Height of the block to be built: expired ones are left out. */ height: uint64(3),
 });
+/** The transactions that were asked for by id, as far as the pool has them. */
 export const HaveAnswer = message('HaveAnswer', {
   /** The encoded transaction where the pool has it (and has verified its signature), else empty; in the order of the request. */
   transactions: repeated(bytes(1)),
 });
+/** How full the pool is, against its limits. */
 export const PoolStatus = message('PoolStatus', {
   count: uint32(1),
   bytes: uint64(2),

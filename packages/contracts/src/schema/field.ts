@@ -9,13 +9,16 @@ export interface FieldType<T> {
   /** protobuf wire type: 0 varint, 2 length-delimited. */
   readonly wire: WireType;
   readonly empty: T;
+  /** True for the value that is left out on the wire. */
   isEmpty(value: T): boolean;
   /**
    * Bytes that `write` will write. Throws where the value does not fit, so that `write` need not look again. Lengths of
    * nested messages are left in `sizes`, in the order in which they are written.
    */
   size(value: T, sizes: number[]): number;
+  /** Writes one value behind its tag. */
   write(writer: ByteWriter, value: T): void;
+  /** Reads one value. @throws ERR_DECODE with the path of the field */
   read(reader: ByteReader, path: string): T;
   /** What is wrong where a plain field of this type is absent; undefined where absent is the same as `empty`. */
   readonly absent?: string | undefined;
@@ -27,6 +30,7 @@ export interface FieldType<T> {
 export interface ProtoDefinition {
   readonly name: string;
   readonly uses: readonly ProtoDefinition[];
+  /** Its text in a `.proto` file. */
   print(): string;
 }
 

@@ -30,6 +30,7 @@ export interface OrderedMap {
   write(changes: readonly KeyChange[], sync: boolean): void | Promise<void>;
   /** What is wrong with what is on disk, one sentence each. Absent: reading every entry is check enough. */
   check?(): readonly string[] | Promise<readonly string[]>;
+  /** Gives back what the map holds open. Called once. */
   close?(): void | Promise<void>;
 }
 

@@ -47,6 +47,7 @@ export class OrderedStore implements Storage {
     return this.#queuedBytes;
   }
 
+  /** The call `storage.read`. */
   read({ namespace, keys }: RequestOf<Storage, 'read'>): Promise<AnswerOf<Storage, 'read'>> {
     return this.#reading(async () => {
       const found = await Promise.all(keys.map(async (key) => this.#map.get(storedKey(namespace, key))));
@@ -54,6 +55,7 @@ export class OrderedStore implements Storage {
     });
   }
 
+  /** The call `storage.range`. */
   range(request: RequestOf<Storage, 'range'>): Promise<AnswerOf<Storage, 'range'>> {
     const { namespace, reverse } = request;
     const limit = Math.min(request.limit === 0 ? DEFAULT_LIMIT : request.limit, MAX_LIMIT);
@@ -87,6 +89,7 @@ export class OrderedStore implements Storage {
     return written.then((repeated) => ({ repeated }));
   }
 
+  /** The call `storage.verify`. */
   verify(): Promise<AnswerOf<Storage, 'verify'>> {
     return this.#reading(async () => {
       const problems = [...((await this.#map.check?.()) ?? [])];

@@ -28,12 +28,12 @@ export function serveStorage(context: PluginContext<StorageSettings>, open: () =
 }
 
 /** What {@link serveStore} serves: the calls of the role, and how much waits. */
-export interface OpenStore extends Served<typeof Storage> {
+export type OpenStore = Served<typeof Storage> & {
   /** Bytes of writes that wait. */
   readonly queuedBytes: number;
   /** Resolves when what was begun is done. */
   close(): Promise<void>;
-}
+};
 
 /**
  * Serves the role storage on a whole store, which `open` opens when the plugin starts: its metrics, and the end of the node when

@@ -19,6 +19,7 @@ export interface StageReport {
 /** What is given instead of the machine's own, by tests and by the simulator. */
 export interface NodeServices {
   readonly clock?: Clock | undefined;
+  /** Random bytes of a length, instead of those of the system. */
   readonly random?: ((length: number) => Uint8Array) | undefined;
   readonly verifier?: Verifier | undefined;
   /** A key that is not in a file. The data directory is then neither made nor locked. */
@@ -69,6 +70,7 @@ export interface RunningNode {
   /** The bus, for the command and for tests. */
   readonly bus: Bus;
   readonly stages: readonly StageReport[];
+  /** What runs in this node: plugins, roles and health. */
   inspect(): NodeInspection;
   /** Resolves when a plugin ends the node on purpose; whoever runs the node stops it and exits. Never rejects. */
   readonly failed: Promise<NodeFailure>;

@@ -252,6 +252,7 @@ export class MemoryBus implements Bus {
     this.#metrics?.counter('bus_transient_dropped_total', 'Transient messages dropped on this side.').add();
   }
 
+  /** What the bus holds now. */
   stats(): BusStats {
     return {
       state: this.#closing === undefined ? 'connected' : 'closed',

@@ -47,7 +47,9 @@ export interface PluginContextOptions {
   readonly log: Log;
   readonly clock: Clock;
   readonly metrics: Metrics;
+  /** One verdict per signature, in order. */
   readonly verify: (checks: readonly SignatureCheck[]) => Promise<boolean[]>;
+  /** Random bytes of a length. */
   readonly random: (length: number) => Uint8Array;
   readonly identity: NodeIdentity;
   /** The bus, once it is open. Asked anew at every call. */
@@ -56,8 +58,11 @@ export interface PluginContextOptions {
   readonly busConfig: BusConfig;
   /** Where {@link PluginContext.dataDir} is; made at its first call. Absolute. */
   readonly pluginDataDir: string;
+  /** What runs in this node. */
   readonly inspect: () => NodeInspection;
+  /** Ends the process on purpose, with the exit code of the kind. */
   readonly fatal: (kind: FatalKind, error: Error) => void;
+  /** Told each time the plugin reports its health. */
   readonly onHealth: (health: Health) => void;
   /** What the plugin may have under way on the bus. Default: that of the config. */
   readonly limits?: PluginLimits | undefined;

@@ -14,6 +14,7 @@ import { wrongAnswer } from './role-server.js';
 
 /** Whose calls a proxy makes, and over which bus. */
 export interface CallOrigin {
+  /** The bus, asked for at each call since it opens after setup. */
   readonly bus: () => Bus;
   readonly clock: Clock;
   /** The plugin that calls. */

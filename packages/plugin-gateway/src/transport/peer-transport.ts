@@ -34,9 +34,13 @@ export interface PeerTransportDependencies {
   readonly clock: Clock;
   readonly log: Log;
   readonly metrics: Metrics;
+  /** Random bytes of a length. */
   random(length: number): Uint8Array;
+  /** Signs with the key of the node: 64 bytes. */
   sign(domain: string, network: Uint8Array, content: Uint8Array): Promise<Uint8Array>;
+  /** One verdict per signature, in order. */
   verify(checks: readonly SignatureCheck[]): Promise<boolean[]>;
+  /** Publishes an event or sends a transient message. */
   emit<B>(notice: NoticeDefinition<B>, body: B): Promise<void>;
 }
 
@@ -125,11 +129,13 @@ export class PeerTransport implements Transport {
     await this.#told;
   }
 
+  /** The call `peer.announce`. */
   announce({ hello }: { hello: Hello }): Promise<Nothing> {
     this.#hello = hello;
     return Promise.resolve({});
   }
 
+  /** The call `peer.dial`. */
   async dial({ address }: { address: string }): Promise<Session> {
     const target = parseDialTarget(address);
     if (target.nodeId === this.#deps.identity.nodeId) throw failure('ERR_PEER_SELF', `${address} is this node itself`);
@@ -144,6 +150,7 @@ export class PeerTransport implements Transport {
     return (await dialling).facts;
   }
 
+  /** The call `peer.disconnect`. */
   async disconnect(request: { nodeId: string; code: string; reason: string }): Promise<Nothing> {
     const session = this.#required(request.nodeId);
     // Whoever reads the messages may find the breach that the gateway cannot see.
@@ -153,6 +160,7 @@ export class PeerTransport implements Transport {
     return {};
   }
 
+  /** The call `message.deliver`. */
   deliver(request: {
     peers: readonly string[];
     kind: string;
@@ -171,6 +179,7 @@ export class PeerTransport implements Transport {
     return Promise.resolve({ peers: reached.length });
   }
 
+  /** The call `peer.fetch`. */
   async fetch(request: { peer: string; kind: string; body: Uint8Array }, call?: Call): Promise<{ body: Uint8Array }> {
     const session = this.#required(request.peer);
     this.#checkSize(request.body);
@@ -178,6 +187,7 @@ export class PeerTransport implements Transport {
     return { body: await session.fetch(request.kind, request.body, timeoutMs, call?.signal) };
   }
 
+  /** The call `peer.answer`. */
   answer(request: { requestId: string; body: Uint8Array; errorCode: string; errorMessage: string }): Promise<Nothing> {
     const [number, id] = request.requestId.split('.').map(Number);
     const session = number === undefined ? undefined : this.#table.byNumber(number);
@@ -192,10 +202,12 @@ export class PeerTransport implements Transport {
     return Promise.resolve({});
   }
 
+  /** The call `peer.sessions`. */
   sessions(): Promise<{ sessions: readonly Session[] }> {
     return Promise.resolve({ sessions: this.#table.all().map((session) => session.facts) });
   }
 
+  /** The call `peer.status`. */
   status(): Promise<{ listening: string; advertised: string; insecure: boolean }> {
     const { insecure } = this.#options;
     return Promise.resolve({ listening: this.#listening, advertised: this.#advertised(), insecure });

@@ -22,7 +22,7 @@ import {
   type ValidatorSet,
   type VoteContent,
 } from '@it-chain/contracts';
-import { FakeContext } from './fake-context.js';
+import { FakeContext, type StartedByHand } from './fake-context.js';
 import { ManualClock, settle } from './manual-clock.js';
 import { MemoryChain } from './memory-chain.js';
 import { MemoryStorage } from './memory-storage.js';
@@ -41,7 +41,7 @@ export interface ConsensusClusterNode<Config = unknown> {
   readonly arrived: Map<string, number>;
   readonly submitted: Uint8Array[];
   readonly banned: string[];
-  running: { start(): Promise<void>; stop(): Promise<void> } | undefined;
+  running: StartedByHand | undefined;
 }
 
 /** How a {@link ConsensusCluster} differs from its defaults. */
@@ -102,6 +102,7 @@ export class ConsensusCluster<Config = unknown> {
     for (const name of options.twins ?? []) this.nodes.push(this.#make(`${name}'`, name));
   }
 
+  /** The node of an index. */
   node(index: number): ConsensusClusterNode<Config> {
     const node = this.nodes[index];
     if (node === undefined) throw new Error(`no node ${index}`);
@@ -112,6 +113,7 @@ export class ConsensusCluster<Config = unknown> {
     return genesisValidators(this.genesis);
   }
 
+  /** Starts these nodes, all without arguments. */
   async start(...indices: number[]): Promise<void> {
     for (const index of indices.length === 0 ? this.nodes.keys() : indices) {
       const node = this.node(index);
@@ -124,6 +126,7 @@ export class ConsensusCluster<Config = unknown> {
     await settle(20);
   }
 
+  /** Stops a node; what it stored stays. */
   async stop(index: number): Promise<void> {
     const node = this.node(index);
     await node.running?.stop();
@@ -152,6 +155,7 @@ export class ConsensusCluster<Config = unknown> {
     return done();
   }
 
+  /** `consensus.status` of a node. */
   status(
     index: number,
   ): Promise<{ waiting: string; round: number; height: number; leader: Uint8Array; validator: boolean }> {

@@ -45,6 +45,14 @@ export interface FakeContextOptions<Config> {
   readonly roles?: Readonly<Record<string, object>>;
 }
 
+/** A plugin that was set up: the test starts and stops it, where a node would. */
+export interface StartedByHand {
+  /** Calls `start` of the plugin, where it has one. */
+  start(): Promise<void>;
+  /** Calls `stop` of the plugin, where it has one. */
+  stop(): Promise<void>;
+}
+
 /** A plugin context without a kernel: roles are plain objects, events go straight to their listeners. */
 export class FakeContext<Config = unknown> implements PluginContext<Config> {
   readonly config: Config;
@@ -61,7 +69,9 @@ export class FakeContext<Config = unknown> implements PluginContext<Config> {
   /** Events the plugin told, in order. */
   readonly emitted: { readonly name: string; readonly body: unknown }[] = [];
   readonly fatals: { readonly kind: FatalKind; readonly error: Error }[] = [];
+  /** What the plugin wants called once all plugins have started. */
   readonly accepts: (() => Promise<(() => Promise<void>) | void>)[] = [];
+  /** The bus that the plugin provides, if it does. */
   openBus: (() => Promise<Bus>) | undefined;
   lastHealth: Health = { state: 'ok' };
   readonly #roles: Map<string, object>;
@@ -165,7 +175,7 @@ export class FakeContext<Config = unknown> implements PluginContext<Config> {
   }
 
   /** Runs a plugin's `setup` with this context. */
-  async setup(plugin: Plugin): Promise<{ start(): Promise<void>; stop(): Promise<void> }> {
+  async setup(plugin: Plugin): Promise<StartedByHand> {
     // The double stands for any plugin's context; the plugin's own schema made `config` what it expects.
     const running = (await plugin.setup(this as unknown as PluginContext<never>)) ?? {};
     return {

@@ -67,6 +67,7 @@ export class MemoryChain {
     return tip;
   }
 
+  /** The call `block.build`. */
   build(height: number): { block: Block; digest: Uint8Array } {
     const { tip } = this;
     if (height !== tip.height + 1) throw failure('ERR_BLOCK_INVALID', 'not the next height');
@@ -92,6 +93,7 @@ export class MemoryChain {
     return { block, digest };
   }
 
+  /** The call `block.check`. */
   check(block: Block): { valid: boolean; digest: Uint8Array; reason: string } {
     const digest = headerDigest(block.header, this.network);
     const header = BlockHeader.decode(block.header);
@@ -100,6 +102,7 @@ export class MemoryChain {
     return { valid, digest, reason: valid ? '' : 'the transactions are not those of the header' };
   }
 
+  /** The call `block.commit`. */
   async commit(
     height: number,
     digest: Uint8Array,

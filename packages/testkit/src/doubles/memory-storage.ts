@@ -30,11 +30,13 @@ export class MemoryStorage implements Storage {
   /** Called before each write; a test throws in it to make the write fail. */
   beforeWrite: ((request: WriteRequest) => void) | undefined;
 
+  /** The call `storage.read`. */
   read(request: Infer<typeof ReadRequest>): Promise<Infer<typeof ReadAnswer>> {
     const space = this.#space(request.namespace);
     return Promise.resolve({ values: request.keys.map((key) => ({ value: space.get(toHex(key))?.value })) });
   }
 
+  /** The call `storage.range`. */
   range(request: Infer<typeof RangeRequest>): Promise<Infer<typeof RangeAnswer>> {
     const { from, to, reverse } = request;
     const limit = request.limit === 0 ? 1_000 : request.limit;
@@ -53,12 +55,14 @@ export class MemoryStorage implements Storage {
     return Promise.resolve({ entries, more: false });
   }
 
+  /** The call `storage.write`. */
   write(request: WriteRequest): Promise<Infer<typeof WriteAnswer>> {
     return new Promise((resolve) => {
       resolve({ repeated: this.apply(request) });
     });
   }
 
+  /** The call `storage.verify`. */
   verify(): Promise<Infer<typeof VerifyStoreAnswer>> {
     let entries = 0;
     let bytes = 0;

@@ -23,18 +23,22 @@ export class PairsApplication implements Application {
     this.#storage = storage;
   }
 
+  /** The call `application.info`. */
   info(): Promise<{ name: string; emptyRoot: Uint8Array }> {
     return Promise.resolve({ name: this.name, emptyRoot: rootOf(new Map()) });
   }
 
+  /** The call `application.check`. */
   check({ transactions }: Parameters<Application['check']>[0]): ReturnType<Application['check']> {
     return Promise.resolve({ verdicts: transactions.map(() => ({ ok: true, code: '', reason: '' })) });
   }
 
+  /** The call `application.query`. */
   query(): ReturnType<Application['query']> {
     return Promise.reject(failure('ERR_ROLE_UNKNOWN_CALL', 'the application of pairs answers no queries'));
   }
 
+  /** The call `application.execute`. */
   async execute({
     transactions,
     previousRoot,
@@ -59,6 +63,7 @@ export class PairsApplication implements Application {
     return from + 3 < pairs.length ? { page, next: utf8(String(from + 3)) } : { page };
   }
 
+  /** The call `application.restore`. */
   async restore({ previousRoot, page }: RestoreAsked): Promise<{ root: Uint8Array; writes: ApplicationWrite[] }> {
     const state = await this.#stateAt(previousRoot);
     const pairs = JSON.parse(Buffer.from(page).toString()) as [string, string][];

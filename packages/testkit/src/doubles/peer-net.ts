@@ -178,6 +178,7 @@ export class PeerNetNode {
     return overTheWire(P2p, this.context.servedRole(P2p));
   }
 
+  /** Starts the plugin under test. */
   async start(): Promise<void> {
     this.#running = await this.context.setup(this.#net.plugin);
     await this.#running.start();

@@ -11,15 +11,19 @@ export interface LogLine {
 export class RecordingLog implements Log {
   readonly lines: LogLine[] = [];
 
+  /** Keeps the line. */
   debug(message: string, fields: LogFields = {}): void {
     this.lines.push({ level: 'debug', message, fields });
   }
+  /** Keeps the line. */
   info(message: string, fields: LogFields = {}): void {
     this.lines.push({ level: 'info', message, fields });
   }
+  /** Keeps the line. */
   warn(message: string, fields: LogFields = {}): void {
     this.lines.push({ level: 'warn', message, fields });
   }
+  /** Keeps the line. */
   error(message: string, fields: LogFields = {}): void {
     this.lines.push({ level: 'error', message, fields });
   }

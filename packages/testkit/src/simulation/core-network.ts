@@ -29,6 +29,7 @@ export class CoreNetwork<State> extends CoreWorld<State> {
     this.#outbox = new CoreOutbox(this, this.#mail);
   }
 
+  /** Starts every process, in order. */
   startAll(): void {
     for (const node of this.nodes) if (!node.alive) this.start(node);
   }

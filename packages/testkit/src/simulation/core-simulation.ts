@@ -26,6 +26,7 @@ export interface CoreRunOptions {
   /** Run this instead of what the seed draws. */
   readonly plan?: Plan | undefined;
   readonly machine?: Partial<MachineOptions> | undefined;
+  /** Told each step as a line of text. */
   readonly trace?: ((line: string) => void) | undefined;
 }
 

@@ -143,6 +143,7 @@ export abstract class CoreWorld<State> {
     return there.every(({ index }) => this.links.isCut(node.index, index) || this.links.isCut(index, node.index));
   }
 
+  /** Ends a process at once: what it had not synced may be lost. */
   crash(node: SimulatedProcess<State>): void {
     if (!node.alive) return;
     this.sayOf(node, 'crashes');

@@ -27,6 +27,7 @@ export const INVARIANTS = [
   'boundedness',
   'determinism',
 ] as const;
+/** Name of an invariant: one of {@link INVARIANTS}. */
 export type Invariant = (typeof INVARIANTS)[number];
 
 /** A run broke an invariant, or the code under simulation threw: then `invariant` is `exception`. */
@@ -229,6 +230,7 @@ export class CoreInvariants {
     this.#executed[process] = new Set();
   }
 
+  /** Checks `boundedness`. @throws InvariantViolation */
   onBuffers(process: number, buffers: readonly MachineBuffer[]): void {
     for (const { name, size, limit } of buffers) {
       if (size > limit) broken('boundedness', `process ${process} keeps ${size} of ${name}; the limit is ${limit}`);

@@ -48,11 +48,13 @@ export class Keyring {
     return signed;
   }
 
+  /** Whether this signer made the signature of the message. */
   verify(signer: Uint8Array, message: Uint8Array, signature: Uint8Array): boolean {
     const index = this.indexOf(signer);
     return index >= 0 && sameBytes(signature, this.sign(index, message));
   }
 
+  /** Whether the signer of a vote signed it. */
   verifyVote(vote: Vote): boolean {
     const known = this.#verdicts.get(vote);
     if (known !== undefined) return known;

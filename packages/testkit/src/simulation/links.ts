@@ -48,10 +48,12 @@ export class Links {
     return this.base(from, to) + delay * late;
   }
 
+  /** Whether the link is cut in this direction. */
   isCut(from: number, to: number): boolean {
     return this.#cut.has(from * this.#size + to);
   }
 
+  /** Cuts the link in this direction. */
   cut(from: number, to: number): void {
     this.#cut.add(from * this.#size + to);
   }

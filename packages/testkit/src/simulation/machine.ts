@@ -189,9 +189,11 @@ export interface MachineBuffer {
  * simulated too.
  */
 export interface ConsensusMachine<State> {
+  /** The state of a machine before its first input. */
   create(options: MachineOptions): State;
   /** One synchronous step. Must neither change nor keep changing what it is given. */
   step(state: State, input: MachineInput): MachineEffect[];
+  /** What the invariants look at. */
   view(state: State): MachineView;
   /** Everything that grows, for the invariant `boundedness`. */
   buffers(state: State): readonly MachineBuffer[];
@@ -201,6 +203,7 @@ export interface ConsensusMachine<State> {
   signedBytes(network: Uint8Array, vote: Vote): Uint8Array;
   /** Every vote in a message whose signature must be valid. */
   votesIn(message: Message): readonly Vote[];
+  /** A message as it goes to peers. `attempt` numbers its repetitions. */
   encode(message: Message, network: Uint8Array, attempt: number): Uint8Array;
   /** Undefined for a kind that it does not know. Throws an ItChainError for bytes that are no message. */
   decode(

@@ -67,6 +67,7 @@ export class SimulatedProcess<State> {
     readonly identity: number,
     readonly random: Random,
     genesis: ChainTip,
+    /** Makes the state of a process that has just started. */
     readonly fresh: () => State,
   ) {
     this.chain = new StubChain(identity, genesis);

@@ -20,6 +20,7 @@ export class Random {
   between(low: number, high: number): number {
     return low + this.next() * (high - low);
   }
+  /** True with this probability, 0 to 1. */
   chance(probability: number): boolean {
     return this.next() < probability;
   }

@@ -31,6 +31,7 @@ export interface ApplicationUnderTest {
   readonly question: { readonly path: string; readonly data: Uint8Array };
   /** True where the proof in an answer leads to the root. Absent: the application gives no proofs. */
   readonly verify?: (root: Uint8Array, answer: QueryAnswer) => boolean;
+  /** Ends the instance and removes what it wrote. */
   readonly dispose: () => Promise<void>;
 }
 

@@ -175,6 +175,7 @@ export class ChainBench {
     return this;
   }
 
+  /** Stops the chain and closes its bus. */
   async stop(): Promise<void> {
     await this.#running?.stop();
     this.#running = undefined;
@@ -204,6 +205,7 @@ export class ChainBench {
     return overTheWire(Chain, this.context.servedRole(Chain));
   }
 
+  /** The call `chain.tip`. */
   tip(): Promise<ChainTip> {
     return this.chain.tip({});
   }
@@ -221,6 +223,7 @@ export class ChainBench {
     return { block, digest, certificate };
   }
 
+  /** The call `block.commit`. */
   commit(height: number, digest: Uint8Array, certificate: Certificate, block?: Block): Promise<ChainTip> {
     return this.chain.commit({ height, digest, certificate, block, clearLogBelow: height, sync: true });
   }
@@ -231,6 +234,7 @@ export class ChainBench {
     return valid ? '' : reason;
   }
 
+  /** SHA-256 of the header of a block, 32 bytes. */
   digestOf(block: Block): Uint8Array {
     return headerDigest(block.header, networkOf(this.genesis));
   }

@@ -12,6 +12,7 @@ export type MemberAction = { readonly at: number } & (
   | { readonly type: 'leave-network'; readonly node: number }
   | { readonly type: 'evict'; readonly node: number }
 );
+/** What happens in a run of the node simulator, and when. */
 export type NodeAction = Action | MemberAction;
 
 /** What a run of whole nodes is made of, before it runs. Plain data, like the plan of a core simulation. */
