@@ -2,7 +2,7 @@ import { expect } from 'chai';
 import { spawnSync } from 'node:child_process';
 import { existsSync, mkdirSync, readFileSync, readdirSync, rmSync, writeFileSync } from 'node:fs';
 import { basename, join, relative } from 'node:path';
-import { root } from './support/node-process.js';
+import { NodeProcess, root } from './support/node-process.js';
 import { scratch } from './support/network.js';
 
 /** A fenced block of TypeScript in a page. `runs`: it is marked `ts run`, needs nothing but the package, and ends by itself. */
@@ -59,12 +59,34 @@ describe('the examples in the pages', function () {
     });
   }
 
+  it('packages/client/README.md runs against a node', async () => {
+    const { file } = examples.find(({ page }) => page === 'packages/client/README.md') ?? raise('no example');
+    const compiled = join(build, 'out', `${basename(file, '.ts')}.js`);
+    const node = await NodeProcess.create({ name: 'readme', dir: folder.dir });
+    try {
+      await node.start(['--solo']);
+      const here = join(build, 'out', 'client-here.js');
+      writeFileSync(here, readFileSync(compiled, 'utf8').replace('127.0.0.1:7001', `127.0.0.1:${node.apiPort}`));
+      const { status, stdout, stderr } = spawnSync(process.execPath, [here], { encoding: 'utf8', timeout: 300_000 });
+      expect(status, stderr).to.equal(0);
+      expect(stdout)
+        .to.match(/^committed \d+\nhello after height \d+\n/)
+        .and.to.match(/\n3 [0-9a-f]{64}\n$/);
+    } finally {
+      await node.stop();
+    }
+  });
+
   it('are in the README of every package, one of them at least', () => {
     const having = new Set(examples.map(({ page }) => page));
     const without = readdirSync(join(root, 'packages')).filter((name) => !having.has(`packages/${name}/README.md`));
     expect(without).to.deep.equal([]);
   });
 });
+
+function raise(message: string): never {
+  throw new Error(message);
+}
 
 /** The front page, docs/ and the README of every package and example. */
 function pages(): string[] {
