@@ -1,6 +1,8 @@
-// The plugins in Python, against real nodes. Python and its packages are installed where they are absent (Debian, as root; PyPI).
+// The plugins in Python, against real nodes. Python, its packages and RabbitMQ are installed where they are absent (Debian, as
+// root; PyPI); without RabbitMQ its part is left out.
 import { spawnSync } from 'node:child_process';
 import { join } from 'node:path';
+import { pathToFileURL } from 'node:url';
 import { root, setup } from './setup.mjs';
 
 const EXAMPLES = ['audit-python', 'application-python'];
@@ -36,8 +38,15 @@ for (const example of EXAMPLES) {
   );
   if (status !== 0) process.exit(status ?? 1);
 }
-const tests = ['audit', 'application', 'compliance'].map((name) => join('test', 'dist', `python-${name}.test.js`));
+const { hasRabbitMq, installRabbitMq } = await import(
+  pathToFileURL(join(root, 'test', 'dist', 'support', 'rabbitmq.js')).href
+);
+if (process.getuid?.() === 0) installRabbitMq();
+if (!hasRabbitMq()) process.stdout.write('left out: the part on RabbitMQ, which is not installed\n');
+const tests = ['audit', 'application', 'compliance', 'rabbitmq'].map((name) =>
+  join('test', 'dist', `python-${name}.test.js`),
+);
 const { status } = run(process.execPath, [join(root, 'scripts', 'test.mjs'), ...tests, ...process.argv.slice(2)], {
-  env: { ...process.env, PYTHON_EXAMPLES: '1' },
+  env: { ...process.env, PYTHON_EXAMPLES: '1', ...(hasRabbitMq() ? { RABBITMQ: '1' } : {}) },
 });
 process.exit(status ?? 1);
