@@ -38,6 +38,19 @@ export const ConsensusConfig = z
       })
       .prefault({})
       .describe('How learners become validators'),
+    accuse: z
+      .strictObject({
+        enabled: z
+          .boolean()
+          .default(false)
+          .describe(
+            'Make a transaction of kept evidence, which evicts whoever signed two votes; false leaves that to an operator',
+          ),
+        retryMs: ms(30_000).describe('How long one accusation is waited for, and how long it is left to the leader'),
+        maxTries: count(3).describe('Accusations of one validator by this node'),
+      })
+      .prefault({})
+      .describe('Eviction by evidence'),
     complaint: z
       .strictObject({
         enabled: z

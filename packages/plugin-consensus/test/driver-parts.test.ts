@@ -1,6 +1,7 @@
 import { expect } from 'chai';
 import fc from 'fast-check';
 import {
+  type EquivocationEvidence,
   certificateChecks,
   hasCode,
   keyPairFromSeed,
@@ -14,6 +15,7 @@ import {
 } from '@it-chain/contracts';
 import { MemoryStorage, RecordingLog } from '@it-chain/testkit';
 import type { LogRecord } from '@it-chain/plugin-consensus';
+import { Accusation } from '../dist/driver/accusation.js';
 import { Promotion } from '../dist/driver/promotion.js';
 import { VerifiedCache } from '../dist/driver/verified-cache.js';
 import { VoteLog } from '../dist/driver/wal.js';
@@ -243,6 +245,61 @@ describe('promotion', () => {
     promotion.proposed(160, promotion.due(160, tip));
     expect(promotion.due(500, tip)).to.have.length(0);
     expect(promotion.due(1_160, tip)).to.have.length(1);
+  });
+});
+
+describe('accusation', () => {
+  const [digest, signature] = [new Uint8Array(32), new Uint8Array(64)];
+  const halves = { firstDigest: digest, firstSignature: signature, secondDigest: digest, secondSignature: signature };
+  const evidenceOf = (index: number, round = 0): { evidence: EquivocationEvidence; seen: number } => ({
+    evidence: { publicKey: keyOf(index), type: 'prepare', height: 1, round, ...halves },
+    seen: 0,
+  });
+  const hex = (index: number): string => Buffer.from(keyOf(index)).toString('hex');
+  const place = (self: number, leader: number) => ({ tip: genesisTip(4), self: hex(self), leader: hex(leader) });
+  const options = { retryMs: 1_000, maxTries: 2 };
+
+  it('is made at once by the leader, and by anybody where the leader is the accused', () => {
+    const kept = [evidenceOf(3)];
+    expect(new Accusation(options).due(0, place(0, 0), kept)).to.equal(kept[0]?.evidence);
+    expect(new Accusation(options).due(0, place(1, 3), kept)).to.equal(kept[0]?.evidence);
+  });
+
+  it('is left to the leader for a while', () => {
+    const accusation = new Accusation(options);
+    expect(accusation.due(5, place(1, 0), [evidenceOf(3)])).to.equal(undefined);
+    expect(accusation.due(1_004, place(1, 0), [evidenceOf(3)])).to.equal(undefined);
+    expect(accusation.due(1_005, place(1, 0), [evidenceOf(3)])).to.not.equal(undefined);
+  });
+
+  it('is repeated as often as the config says, and not before it is old', () => {
+    const accusation = new Accusation(options);
+    const made: number[] = [];
+    for (let now = 0; now < 10_000; now += 100) {
+      const evidence = accusation.due(now, place(0, 0), [evidenceOf(3)]);
+      if (evidence === undefined) continue;
+      made.push(now);
+      accusation.accused(now, evidence);
+    }
+    expect(made).to.deep.equal([0, 1_000]);
+  });
+
+  it('is one at a time of each validator, whatever is kept of it', () => {
+    const accusation = new Accusation(options);
+    const kept = [evidenceOf(3, 2), evidenceOf(3, 1), evidenceOf(2)];
+    const made: number[] = [];
+    for (let now = 0; now < 500; now += 100) {
+      const evidence = accusation.due(now, place(0, 0), kept);
+      if (evidence === undefined) continue;
+      made.push(kept.findIndex((one) => one.evidence === evidence));
+      accusation.accused(now, evidence);
+    }
+    expect(made).to.deep.equal([0, 2]);
+  });
+
+  it('is about validators only, never about the node itself, and made by validators only', () => {
+    expect(new Accusation(options).due(0, place(0, 0), [evidenceOf(0), evidenceOf(7)])).to.equal(undefined);
+    expect(new Accusation(options).due(0, place(7, 7), [evidenceOf(3)])).to.equal(undefined);
   });
 });
 

@@ -1,5 +1,15 @@
 import { expect } from 'chai';
-import { Consensus, Transport, nodeIdOf, sha256, signBytes, toHex, utf8, voteSigningBytes } from '@it-chain/contracts';
+import {
+  Consensus,
+  Transport,
+  decodeTransaction,
+  nodeIdOf,
+  sha256,
+  signBytes,
+  toHex,
+  utf8,
+  voteSigningBytes,
+} from '@it-chain/contracts';
 import { settle } from '@it-chain/testkit';
 import { decodeMessage, encodeMessage } from '@it-chain/plugin-consensus';
 import { Cluster, idOf } from './support/cluster.js';
@@ -142,6 +152,22 @@ describe('evidence', () => {
   }
   const kept = async (cluster: Cluster): ReturnType<Consensus['evidence']> =>
     cluster.node(0).context.servedRole(Consensus).evidence({});
+
+  it('is made a transaction that accuses the signer, once, where the config says so', async () => {
+    for (const enabled of [true, false]) {
+      const cluster = new Cluster(NAMES, { ...FAST, accuse: { enabled, retryMs: 60_000 } });
+      await cluster.start();
+      await equivocate(cluster, 1);
+      await cluster.clock.advance(10_000);
+      const accusations = cluster.node(0).submitted.flatMap((encoded) => {
+        const { membership } = decodeTransaction(encoded).value;
+        return membership?.accuse === undefined ? [] : [membership.accuse.evidence];
+      });
+      const { entries } = await kept(cluster);
+      expect(entries).to.have.length(1);
+      expect(accusations).to.deep.equal(enabled ? [entries[0]?.evidence] : []);
+    }
+  });
 
   it('of two votes is kept over a restart, once, and a few of each validator', async () => {
     const cluster = new Cluster(NAMES, { ...FAST, limits: { maxEvidenceEach: 2 } });

@@ -358,6 +358,7 @@ export class ConsensusDriver {
       session.ledger.onPoll();
       this.#tellWork();
       await session.promoter.run(session.state);
+      await session.accuser.run(session.state);
     });
   }
 

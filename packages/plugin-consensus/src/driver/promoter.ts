@@ -1,18 +1,9 @@
-import {
-  encodeDraft,
-  nodeIdOf,
-  withSignature,
-  type Genesis,
-  type PluginContext,
-  type TxPool,
-} from '@it-chain/contracts';
+import { nodeIdOf, ownTransaction, type Genesis, type PluginContext, type TxPool } from '@it-chain/contracts';
 import { leaderAt, type State } from '../machine/state.js';
 import { Promotion } from './promotion.js';
 
 /** Heights after which an unused promotion is void. */
 const PROMOTION_WINDOW = 1_000;
-/** Bytes that the signature field takes at the end of an encoded transaction. */
-const SIGNATURE_FIELD_BYTES = 66;
 
 /** The section `promotion` of the config, and the network it is about. */
 export interface PromoterOptions {
@@ -49,19 +40,12 @@ export class Promoter {
     const keys = this.#promotion.due(now, tip);
     if (keys.length === 0) return;
     this.#promotion.proposed(now, keys);
-    const transaction = await this.#sign(tip.height, keys);
+    const { genesis, network } = this.#options;
+    const expiresAt = tip.height + Math.min(genesis.window, PROMOTION_WINDOW);
+    const membership = { promote: { publicKeys: keys } };
+    const transaction = await ownTransaction(this.#with.context, { network, expiresAt, membership });
     const { entries } = await this.#with.txpool.submit({ transactions: [transaction] });
     const { state: outcome, code } = entries[0] ?? {};
     this.#with.context.log.info('proposed learners as validators', { nodes: keys.map(nodeIdOf), state: outcome, code });
-  }
-
-  async #sign(height: number, publicKeys: readonly Uint8Array[]): Promise<Uint8Array> {
-    const { genesis, network } = this.#options;
-    const { context } = this.#with;
-    const expiresAt = height + Math.min(genesis.window, PROMOTION_WINDOW);
-    const membership = { promote: { publicKeys } };
-    const draft = encodeDraft({ network, nonce: context.random(8), expiresAt, membership }, context.identity.publicKey);
-    const content = draft.subarray(0, draft.length - SIGNATURE_FIELD_BYTES);
-    return withSignature(draft, await context.sign('transaction', network, content));
   }
 }

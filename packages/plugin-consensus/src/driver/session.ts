@@ -22,6 +22,7 @@ import { LeaderWatch } from './leader-watch.js';
 import { Ledger } from './ledger.js';
 import { Outbox } from './outbox.js';
 import { Promoter } from './promoter.js';
+import { Accuser } from './accuser.js';
 import { VerifiedCache, checkKey } from './verified-cache.js';
 import type { VoteLog } from './wal.js';
 
@@ -44,6 +45,7 @@ export interface Session {
   readonly ledger: Ledger;
   readonly sync: BlockSync;
   readonly promoter: Promoter;
+  readonly accuser: Accuser;
   readonly watch: LeaderWatch;
   readonly evidence: EvidenceStore;
   readonly timers: Map<TimerName, Cancel>;
@@ -161,8 +163,12 @@ export function openSession(
       kept: metrics.counter('consensus_evidence_total', 'Proofs of equivocation that were stored'),
     },
   );
+  const accuser = new Accuser(
+    { ...context.config.accuse, genesis, network },
+    { context, txpool: roles.txpool, evidence },
+  );
   const timers = new Map<TimerName, Cancel>();
-  const parts = { network, state, inbox, outbox, ledger, sync, promoter, watch, evidence };
+  const parts = { network, state, inbox, outbox, ledger, sync, promoter, watch, evidence, accuser };
   const session: Session = { ...parts, timers, closed: false };
   return session;
 }
