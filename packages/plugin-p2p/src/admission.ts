@@ -3,18 +3,16 @@ import {
   AdmissionRequest,
   PEER_KINDS,
   concatBytes,
-  encodeDraft,
   failure,
   hasCode,
   isItChainError,
   joinSigningBytes,
   nodeIdOf,
+  ownTransaction,
   sameBytes,
   toHex,
-  transactionContent,
   transactionId,
   utf8,
-  withSignature,
   type Chain,
   type Clock,
   type Genesis,
@@ -206,8 +204,7 @@ export class Admission {
     const expiresAt = founding.height + Math.min(value.window, VALID_HEIGHTS);
     const { publicKey, name } = join;
     const membership = voted ? { propose: { action: { admit: { publicKey, name } }, approve: false } } : { join };
-    const draft = encodeDraft({ network: digest, nonce: random(8), expiresAt, membership }, identity.publicKey);
-    const encoded = withSignature(draft, await sign('transaction', digest, transactionContent(draft)));
+    const encoded = await ownTransaction({ identity, random, sign }, { network: digest, expiresAt, membership });
     const id = transactionId(encoded, digest);
     const { entries } = await txpool.submit({ transactions: [encoded] });
     const [entry] = entries;

@@ -1,9 +1,7 @@
 import {
-  encodeDraft,
   nodeIdOf,
+  ownTransaction,
   toHex,
-  transactionContent,
-  withSignature,
   type ChainTip,
   type Genesis,
   type PluginContext,
@@ -71,11 +69,12 @@ export class Promoter {
     return healthy.slice(0, 1);
   }
 
-  async #sign(height: number, publicKeys: readonly Uint8Array[]): Promise<Uint8Array> {
+  #sign(height: number, publicKeys: readonly Uint8Array[]): Promise<Uint8Array> {
     const expiresAt = height + Math.min(this.#genesis.window, PROMOTION_WINDOW);
-    const nonce = this.#context.random(8);
-    const terms = { network: this.#network, nonce, expiresAt, membership: { promote: { publicKeys } } };
-    const draft = encodeDraft(terms, this.#context.identity.publicKey);
-    return withSignature(draft, await this.#context.sign('transaction', this.#network, transactionContent(draft)));
+    return ownTransaction(this.#context, {
+      network: this.#network,
+      expiresAt,
+      membership: { promote: { publicKeys } },
+    });
   }
 }

@@ -1,12 +1,4 @@
-import {
-  encodeDraft,
-  failure,
-  transactionContent,
-  withSignature,
-  type Call,
-  type Membership,
-  type TransactionStatus,
-} from '@it-chain/contracts';
+import { failure, ownTransaction, type Call, type Membership, type TransactionStatus } from '@it-chain/contracts';
 import type { ClientApiDependencies } from './handlers.js';
 import { networkFacts, tipIfFounded } from './network-facts.js';
 import { combine, refuseExhausted } from './transaction-status.js';
@@ -25,12 +17,8 @@ export async function submitSigned(
   }
   const { network, genesis } = facts;
   const last = expiresAt !== 0 ? expiresAt : ((await tipIfFounded(dependencies, call))?.height ?? 0) + genesis.window;
-  const draft = encodeDraft(
-    { network, nonce: context.random(8), expiresAt: last, ...body },
-    context.identity.publicKey,
-  );
-  const signature = await context.sign('transaction', network, transactionContent(draft));
-  const [status] = (await txpool.submit({ transactions: [withSignature(draft, signature)] }, call)).entries;
+  const transaction = await ownTransaction(context, { network, expiresAt: last, ...body });
+  const [status] = (await txpool.submit({ transactions: [transaction] }, call)).entries;
   const [answer] = refuseExhausted([combine(status?.id ?? new Uint8Array(0), status, undefined)]);
   if (answer === undefined) throw failure('ERR_INTERNAL', 'the pool answered without a result');
   return answer;
