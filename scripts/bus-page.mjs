@@ -102,7 +102,7 @@ function onTheWire(contracts) {
     '|---|---|---|',
     '| `type` | all | the address; of an answer `answer` or `error`; `probe` |',
     '| `content-type` | all | `application/protobuf`, of an error `application/json` |',
-    '| `correlation-id`, `reply-to` | requests | any text of your own; `amq.rabbitmq.reply-to` |',
+    '| `correlation-id`, `reply-to` | requests | a text of your own that nobody can guess, such as a random UUID: who was not asked must not be able to answer; `amq.rabbitmq.reply-to`, the only address that is answered |',
     '| `expiration` | requests | what is left of the deadline, in ms, as text |',
     '| `message-id` | requests, events | the same for each attempt; a receiver leaves out what it has finished |',
     '| `app-id` | requests, events | the name of the plugin |',

@@ -256,6 +256,8 @@ class Bus:
         reply_to, correlation = properties.reply_to, properties.correlation_id
         if reply_to is None or correlation is None or method.exchange != self._exchange("rpc"):
             return
+        if not reply_to.startswith(f"{REPLY_TO}."):
+            return  # Any other address is somebody's queue, and whoever names it here could write to it through us.
         if properties.type == "probe":
             asked = body.decode("latin-1").split("\n") if body else []
             unknown = [one for one in asked if one not in self._in_hand]
