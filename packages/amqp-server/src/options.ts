@@ -33,6 +33,8 @@ export interface AmqpUser {
   readonly maxConnections?: number;
   /** Queues of a virtual host that were declared by it; without it as many as the virtual host takes. */
   readonly maxQueues?: number;
+  /** Bindings into the queues that it declared, and into any other that it binds; without it as many as the virtual host takes. */
+  readonly maxBindings?: number;
   /**
    * Octets of bodies that wait in the queues it declared, ready or unacknowledged; above it, what comes is dropped or refused as
    * x-overflow of the queue says. Default: no limit.

@@ -154,6 +154,24 @@ describe('users and permissions', () => {
     await third.close();
   });
 
+  it('keeps a user to its bindings, in all its queues', async () => {
+    await start({ users: [{ name: 'small', password: 'p', maxBindings: 3 }] });
+    const connection = await connect('small', 'p');
+    const channel = await connection.createChannel();
+    const code = new Promise<unknown>((resolve) => {
+      channel.once('error', (error: Error & { code?: number }) => resolve(error.code));
+    });
+    for (const name of ['a', 'b']) await channel.assertQueue(name, { exclusive: true });
+    await channel.bindQueue('a', 'amq.topic', 'one');
+    await channel.bindQueue('b', 'amq.topic', 'one');
+    await channel.unbindQueue('b', 'amq.topic', 'one');
+    await channel.bindQueue('b', 'amq.topic', 'two');
+    await channel.bindQueue('a', 'amq.topic', 'three');
+    expect(await refused(channel.bindQueue('b', 'amq.topic', 'four'))).to.equal(true);
+    expect(await code).to.equal(506);
+    await connection.close();
+  });
+
   it('keeps what waits in the queues of a user to its limit, also what it never acknowledges', async () => {
     await start({
       users: [

@@ -169,6 +169,15 @@ export class VirtualHost implements QueueHost {
     this.router.changed();
   }
 
+  /** Bindings into queues that a user declared, and into `queue` whoever did. */
+  bindingsOf(user: string, queue: Queue): number {
+    let count = 0;
+    for (const one of this.queues.values()) {
+      if (one === queue || one.declaration.user === user) count += this.#incoming.get(one)?.size ?? 0;
+    }
+    return count;
+  }
+
   /** Adds a binding; adding one that exists does nothing. */
   bind(source: Exchange, destination: Destination, routingKey: string, table: FieldTable): void {
     const identity = bindingIdentity(destination, routingKey, table);

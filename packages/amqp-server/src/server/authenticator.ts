@@ -27,6 +27,7 @@ export interface KnownUser {
   readonly routingKeys: ReadonlyMap<string, ReadonlyMap<string, Readonly<Record<KeyAccess, RegExp>>>> | undefined;
   readonly maxConnections: number;
   readonly maxQueues: number;
+  readonly maxBindings: number;
   readonly held: HeldBytes;
   /** Undefined without a limit. */
   readonly publishRate: PublishRate | undefined;
@@ -62,6 +63,7 @@ export class Authenticator {
       routingKeys: user.routingKeys === undefined ? undefined : compileKeys(user.name, user.routingKeys),
       maxConnections: user.maxConnections ?? Infinity,
       maxQueues: user.maxQueues ?? Infinity,
+      maxBindings: user.maxBindings ?? Infinity,
       held: new HeldBytes(user.maxQueueBytes ?? Infinity),
       publishRate: user.maxPublishRate === undefined ? undefined : new PublishRate(user.maxPublishRate),
     });

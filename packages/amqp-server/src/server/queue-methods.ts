@@ -153,6 +153,14 @@ function bind(channel: ChannelContext, request: BindRequest, add: boolean): void
   // With neither a queue name nor a key, the key is the name of the queue (0-9-1 reference, queue.bind).
   const key = request.queue === '' && request.routingKey === '' ? queue.name : request.routingKey;
   checkKey(session, 'read', exchange.name, key);
+  const { user } = session;
+  if (add && vhost.bindingsOf(user.name, queue) >= user.maxBindings) {
+    throw new ReplyError(
+      'RESOURCE_ERROR',
+      `limit of ${user.maxBindings} bindings of user '${user.name}' reached`,
+      false,
+    );
+  }
   if (add) vhost.bind(exchange, queue, key, request.arguments);
   else vhost.unbind(exchange, queue, key, request.arguments);
 }

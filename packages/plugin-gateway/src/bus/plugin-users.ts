@@ -7,6 +7,8 @@ import type { BusNeeds } from '@it-chain/contracts';
 /** What one plugin may take, so that one that takes more and more leaves the rest to the others. */
 const MAX_CONNECTIONS = 8;
 const MAX_QUEUES = 64;
+/** Into its queues: an event or a call each, so far more than a manifest names. */
+const MAX_BINDINGS = 1_024;
 /** Bodies that wait in its queues: a quarter of what makes publishers wait. */
 const MAX_QUEUE_BYTES = 64 * 1_048_576;
 /** Messages a second. */
@@ -47,6 +49,7 @@ export function pluginUser(needs: BusNeeds, namespace: string, password: string)
       routingKeys: { [VHOST]: routingKeys },
       maxConnections: MAX_CONNECTIONS,
       maxQueues: MAX_QUEUES,
+      maxBindings: MAX_BINDINGS,
       maxQueueBytes: MAX_QUEUE_BYTES,
       maxPublishRate: MAX_PUBLISH_RATE,
     },
