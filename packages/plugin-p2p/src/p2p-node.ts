@@ -109,6 +109,8 @@ export class P2pNode implements P2p {
   readonly #cancels: Cancel[] = [];
   #address = '';
   #announced = '';
+  /** A member says that it has recovered this network. */
+  #recoveryClaimed = false;
   #stopped = false;
 
   constructor(config: P2pConfig, dependencies: P2pDependencies) {
@@ -250,6 +252,11 @@ export class P2pNode implements P2p {
 
   /** A block was committed. */
   async committed({ tip }: BlockCommitted): Promise<void> {
+    if (this.#recoveryClaimed) {
+      // A network that decides has its quorum: whoever claims that it was lost has no more to say than any other network.
+      this.#recoveryClaimed = false;
+      this.#deps.health({ state: 'ok' });
+    }
     if (!this.#started().founding.reached(tip)) return;
     // From the first block on this network beats every other one without blocks: the peers should know at once.
     await this.#announce();
@@ -333,6 +340,7 @@ export class P2pNode implements P2p {
       const reason = `the network ${network} says that it recovers that of this node, but its founder is no member here`;
       return { code: 'ERR_DIFFERENT_NETWORK', reason };
     }
+    this.#recoveryClaimed = true;
     this.#deps.health({ state: 'degraded', reason: `${said.reason} (reason given: ${recovery?.reason ?? ''})` });
     return said;
   }
