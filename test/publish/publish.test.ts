@@ -43,6 +43,38 @@ describe('the packages, as they would be published', () => {
       expect(peerDependencies, name).to.have.property('@it-chain/contracts');
     }
   });
+
+  it('a release writes where the repository is, which the provenance of npm is checked against', () => {
+    const folder = scratch();
+    try {
+      const git = (...args: string[]): string => {
+        const { status, stdout, stderr } = spawnSync('git', args, { cwd: folder.dir, encoding: 'utf8' });
+        expect(status, stderr).to.equal(0);
+        return stdout;
+      };
+      const run = () =>
+        spawnSync(process.execPath, [join(root, 'scripts', 'set-repository.mjs'), '--root', folder.dir], {
+          encoding: 'utf8',
+        });
+      const file = join(folder.dir, 'packages', 'one', 'package.json');
+      mkdirSync(join(folder.dir, 'packages', 'one'), { recursive: true });
+      writeFileSync(file, JSON.stringify({ name: 'one', version: '1.0.0' }));
+      git('init', '--quiet');
+      git('remote', 'add', 'origin', folder.dir);
+      expect(run().status, 'a remote that is a folder').to.equal(1);
+      for (const remote of ['git@host.example:owner/name.git', 'https://user:secret@host.example/owner/name']) {
+        git('remote', 'set-url', 'origin', remote);
+        const { status, stderr } = run();
+        expect(status, stderr).to.equal(0);
+        const { repository } = JSON.parse(readFileSync(file, 'utf8')) as Json;
+        const url = 'git+https://host.example/owner/name.git';
+        expect(repository).to.deep.equal({ type: 'git', url, directory: 'packages/one' });
+      }
+      expect(git('diff', '--cached', '--name-only')).to.equal('packages/one/package.json\n');
+    } finally {
+      folder.remove();
+    }
+  });
 });
 
 // Downloads a registry and installs from it: `npm run publish-test`.
