@@ -162,6 +162,22 @@ class ForgetsPages extends Paged {
   }
 }
 
+/** Says that the first page is the last. */
+class LosesPages extends Paged {
+  override async snapshot(request: Infer<typeof StatePageRequest>): Promise<Infer<typeof StatePage>> {
+    const { page } = await super.snapshot(request);
+    return { page };
+  }
+}
+
+/** Answers the root of the pages and writes another state. */
+class RestoresAnother extends Paged {
+  override async restore(request: Infer<typeof RestoreRequest>): Promise<Infer<typeof RestoreAnswer>> {
+    const { root } = await super.restore(request);
+    return { root, writes: [{ key: ROOT, value: utf8('1') }] };
+  }
+}
+
 class Committer {
   constructor(readonly storage: Served<typeof Storage>) {}
   async commit(writes: readonly ApplicationWrite[]): Promise<void> {
@@ -205,6 +221,8 @@ describe('the application suite', () => {
     ['has a root of its own on each node', (storage: MemoryStorage) => new Local(storage), 'A1'],
     ['ignores the root it is asked at', (storage: MemoryStorage) => new IgnoresRoot(storage), 'A5'],
     ['takes a page for the whole state', (storage: MemoryStorage) => new ForgetsPages(storage), 'A7'],
+    ['says that the first page is the last', (storage: MemoryStorage) => new LosesPages(storage), 'A7'],
+    ['answers one root and restores another state', (storage: MemoryStorage) => new RestoresAnother(storage), 'A7'],
   ] as const) {
     it(`finds one that ${what}`, async () => {
       const { failed } = await failuresOf(over(make));
