@@ -48,6 +48,14 @@ export const ChainConfig = z
           .describe(
             'Blocks between two snapshots of the state that are offered to new nodes; 0 = none. This node pauses while it copies its state',
           ),
+        maxRestoreBytes: z
+          .number()
+          .int()
+          .min(1_048_576)
+          .default(17_179_869_184)
+          .describe(
+            'Most bytes that a snapshot of a peer may bring before its root proves it; raise it above your state',
+          ),
       })
       .prefault({})
       .describe('Snapshots for nodes that join without replaying all blocks'),

@@ -141,7 +141,7 @@ function makeLedger(context: PluginContext<ChainConfig>, store: ChainStore, snap
   const executor = new BlockExecutor({ application });
   const verify: PluginContext['verify'] = (checks) => context.verify(checks);
   const transport = context.use(Transport);
-  const restorer = new SnapshotRestorer({ snapshots, application, transport, clock, log });
+  const restorer = new SnapshotRestorer(config.snapshots, { snapshots, application, transport, clock, log });
   return new Ledger({
     store,
     builder: new BlockBuilder({ store, pool, clock, log, identity: context.identity }),

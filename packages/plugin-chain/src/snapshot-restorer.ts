@@ -40,17 +40,20 @@ export interface SnapshotRestorerDependencies {
   readonly log: Log;
 }
 
-/** Where the parts of a snapshot come from, and the time of the clock at which it is given up. */
+/** Where the parts of a snapshot come from, and when it is given up: at this time of the clock, or with no bytes left. */
 interface Source {
   readonly peer: string;
   readonly end: number;
+  bytesLeft: number;
 }
 
 /** Begins a chain with a snapshot of a peer. The peer can withhold, it cannot lie: everything leads to a certified header. */
 export class SnapshotRestorer {
+  readonly #maxRestoreBytes: number;
   readonly #with: SnapshotRestorerDependencies;
 
-  constructor(dependencies: SnapshotRestorerDependencies) {
+  constructor(options: { readonly maxRestoreBytes: number }, dependencies: SnapshotRestorerDependencies) {
+    this.#maxRestoreBytes = options.maxRestoreBytes;
     this.#with = dependencies;
   }
 
@@ -73,10 +76,10 @@ export class SnapshotRestorer {
     const read = readSnapshot(before.genesis, snapshot);
     const after = stateAtSnapshot(before, snapshot, read);
     await snapshots.begin(before);
-    const end = this.#with.clock.monotonic() + RESTORE_MS;
+    const source = { peer, end: this.#with.clock.monotonic() + RESTORE_MS, bytesLeft: this.#maxRestoreBytes };
     try {
-      await this.#state(before, snapshot, { peer, end });
-      await this.#history(before, snapshot, { peer, end });
+      await this.#state(before, snapshot, source);
+      await this.#history(before, snapshot, source);
       await snapshots.finish(before, after, snapshot);
     } catch (error) {
       // The last write takes the mark away: where it is gone, only the answer to that write was lost.
@@ -89,17 +92,18 @@ export class SnapshotRestorer {
     return after;
   }
 
-  async #state({ tip }: ChainState, snapshot: Snapshot, { peer, end }: Source): Promise<void> {
+  async #state({ tip }: ChainState, snapshot: Snapshot, source: Source): Promise<void> {
     const { application, snapshots, log } = this.#with;
     const { height, pages, applicationRoot } = snapshot;
     if (application.restore === undefined) throw failure('ERR_SNAPSHOT_INVALID', 'this application has no snapshots');
     let previousRoot = tip.applicationRoot;
     let empty = 0;
     for (let index = 0; index < pages; index += 1) {
-      this.#requireTime(snapshot, end);
-      const { page } = await this.#ask(peer, { pageOf: height, page: index });
+      this.#requireTime(snapshot, source.end);
+      const { page } = await this.#ask(source.peer, { pageOf: height, page: index });
       if (page === undefined) throw failure('ERR_SNAPSHOT_INVALID', `page ${index} of the snapshot did not come`);
       const { root, writes } = await application.restore({ height, previousRoot, page });
+      this.#take(source, snapshot, page.length + sum(writes, ({ key, value }) => key.length + (value?.length ?? 0)));
       await snapshots.writeState(writes);
       // Nobody can compute again what a recovered network begins with: whoever has got it gives it to others.
       if (snapshot.version === 2) await snapshots.writePage(height, index, page);
@@ -114,20 +118,25 @@ export class SnapshotRestorer {
   }
 
   /** The lists of the last W blocks: what they hold may not be committed again. Each leads to the one below it. */
-  async #history({ genesis, network }: ChainState, snapshot: Snapshot, { peer, end }: Source): Promise<void> {
+  async #history({ genesis, network }: ChainState, snapshot: Snapshot, source: Source): Promise<void> {
     // What a network before this one has committed is signed for that one, and can never run here.
     const lowest = Math.max(beginningOf(genesis) + 1, snapshot.height - genesis.window + 1);
     if (snapshot.height < lowest) return;
     let digest = headerDigest(snapshot.header, network);
     for (let height = snapshot.height; height >= lowest;) {
-      this.#requireTime(snapshot, end);
-      const { history } = await this.#ask(peer, { page: 0, historyFrom: height });
+      this.#requireTime(snapshot, source.end);
+      const { history } = await this.#ask(source.peer, { page: 0, historyFrom: height });
       const wanted = history.slice(0, height - lowest + 1);
       if (wanted.length === 0) throw failure('ERR_SNAPSHOT_INVALID', `the list of block ${height} did not come`);
       for (const entry of wanted) {
         digest = previousOf(entry, height, digest, network);
         height -= 1;
       }
+      this.#take(
+        source,
+        snapshot,
+        sum(wanted, ({ header, leaves }) => header.length + leaves.length),
+      );
       await this.#with.snapshots.writeHistory(wanted);
     }
   }
@@ -135,6 +144,19 @@ export class SnapshotRestorer {
   #requireTime({ height }: Snapshot, end: number): void {
     if (this.#with.clock.monotonic() < end) return;
     throw failure('ERR_SNAPSHOT_INVALID', `the snapshot of height ${height} did not come within ${RESTORE_MS} ms`);
+  }
+
+  /** Its root proves a state at its end only: until then a liar must not be able to fill the disk. */
+  #take(source: Source, { height }: Snapshot, bytes: number): void {
+    source.bytesLeft -= bytes;
+    if (source.bytesLeft >= 0) return;
+    throw failure(
+      'ERR_SNAPSHOT_INVALID',
+      `the snapshot of height ${height} has more than ${this.#maxRestoreBytes} bytes`,
+      {
+        hint: 'Where the state really is that large, raise snapshots.maxRestoreBytes of the chain.',
+      },
+    );
   }
 
   async #offerOf(peer: string): Promise<{ snapshot: Snapshot; peer: string } | undefined> {
@@ -178,3 +200,5 @@ function previousOf(entry: HistoryEntry, height: number, digest: Uint8Array, net
   }
   return header.previous;
 }
+
+const sum = <T>(list: readonly T[], of: (one: T) => number): number => list.reduce((total, one) => total + of(one), 0);

@@ -41,8 +41,9 @@ function joining(
   source: ChainFixture,
   lie: (request: Infer<typeof SnapshotRequest>, answer: Answer) => Answer = (_request, answer) => answer,
   storage = new CrashingStorage(),
+  config: object = {},
 ): ChainFixture {
-  const node = new ChainFixture('alice', source.genesis, storage);
+  const node = new ChainFixture('alice', source.genesis, storage, config);
   node.peer = async ({ kind, body }) => {
     const requestId = `late-${(requests += 1)}`;
     await source.context.tell(Transport.events.asked, {
@@ -257,6 +258,33 @@ describe('snapshots', () => {
     expect(await codeOf(growing.chain.restore!({ snapshot: endless, peer: 'a' }))).to.equal('ERR_SNAPSHOT_INVALID');
     expect(asked).to.equal(6);
     expect(await contents(growing.storage)).to.deep.equal(before);
+  });
+
+  it('larger than the config allows are given up, and leave nothing', async () => {
+    const source = await grown(genesis, 21);
+    // Each page is as good as an honest one, and a megabyte longer.
+    let asked = 0;
+    const late = joining(
+      source,
+      (_, answer) => {
+        const { page, snapshot: offered } = answer;
+        if (page === undefined || offered !== undefined) return answer;
+        const pairs = JSON.parse(Buffer.from(page).toString()) as [string, string][];
+        return {
+          ...answer,
+          page: Buffer.from(JSON.stringify([...pairs, [`big${(asked += 1)}`, 'x'.repeat(1_000_000)]])),
+        };
+      },
+      undefined,
+      { snapshots: { maxRestoreBytes: 5_000_000 } },
+    );
+    await late.start();
+    const before = await contents(late.storage);
+    const snapshot = { ...(await found(late)), pages: 4_000_000_000 };
+    const error = await late.chain.restore!({ snapshot, peer: 'a' }).catch((cause: unknown) => cause as Error);
+    expect((error as Error).message).to.include('more than 5000000 bytes');
+    expect(asked).to.equal(3);
+    expect(await contents(late.storage)).to.deep.equal(before);
   });
 
   it('are whole although the answer to the last write was lost', async () => {
