@@ -15,7 +15,8 @@ import { failuresOf } from './failures-of.js';
 
 const right = chain as unknown as Plugin;
 const over = (plugin: Plugin) => () => {
-  testChain(plugin, { schedules: 20 });
+  const snapshots = { snapshots: { everyBlocks: 3 }, peerRequestsPerSecond: 10_000 };
+  testChain(plugin, { schedules: 20, snapshots });
 };
 
 type WriteRequest = Parameters<Storage['write']>[0];
@@ -41,7 +42,24 @@ function salted(): Alterations {
   };
 }
 
+type Restore = Parameters<NonNullable<ChainServed['restore']>>[0];
+/** Serves `restore` in another way. */
+const restoring = (change: (own: ChainServed, request: Restore) => Promise<ChainTip>): Alterations => ({
+  serves: (own: ChainServed) => ({ restore: (request: Restore) => change(own, request) }),
+});
+
 const WRONG: readonly (readonly [string, Alterations, string])[] = [
+  [
+    'takes a snapshot that failed for one that was restored',
+    restoring((own, request) => own.restore!(request).catch(() => own.tip({}))),
+    'C8',
+  ],
+  [
+    'answers another state than it restored',
+    restoring(async (own, request) => ({ ...(await own.restore!(request)), stateRoot: new Uint8Array(32) })),
+    'C8',
+  ],
+  ['offers no snapshot', { serves: () => ({ findSnapshot: () => Promise.resolve({ peer: '' }) }) }, 'C8'],
   ['does not wait for the disk', writing((request, store) => store.write({ ...request, sync: false })), 'C1'],
   ['writes over whatever tip there is', writing((request, store) => store.write({ ...request, when: [] })), 'C1'],
   [

@@ -228,6 +228,7 @@ export const Chain = defineRole('chain', 1, {
     'C5: after any crash the tip, the blocks and the application agree',
     'C6: a change of members in block h holds from V(h+2) on',
     'C7: check is a function of the chain and the block, but for the time of a fresh block',
+    'C8: where it has snapshots, a chain that begins with one goes on like one that has all blocks, and a snapshot whose parts are not what its header commits to is an error and changes nothing',
   ],
   calls: {
     build: command({

@@ -26,12 +26,15 @@ import {
 import { type Benches, SOLO, idOf, bodied, brokenBlocks, madeBlocks, take } from './chain-blocks.js';
 import { testCommits, testPeers, testQuestions } from './chain-cases.js';
 import { testCrashes } from './chain-crashes.js';
+import { testSnapshots } from './chain-snapshots.js';
 import { codeOf, promiseOf } from './promise.js';
 
 /** What the suite is told about a chain. */
 export interface ChainUnderTest {
   /** The plugin's section. */
   readonly config?: unknown;
+  /** The section with which it offers a snapshot every third block or so, to peers that ask often; without it C8 is left out. */
+  readonly snapshots?: unknown;
   /** Random schedules of crashes that C5 runs. Default 40. */
   readonly schedules?: number;
 }
@@ -214,6 +217,12 @@ export function testChain(plugin: Plugin, options: ChainUnderTest = {}): void {
       expect(await alice.reason(wrong, fresh)).to.equal(await bob.reason(wrong, fresh));
       expect(await alice.reason(block, fresh)).to.equal(await bob.reason(block, fresh));
     }
+  });
+
+  it(promise('C8'), async function () {
+    if (options.snapshots === undefined) this.skip();
+    const source = await noted(new ChainBench(plugin, 'alice', SOLO, undefined, options.snapshots)).start();
+    await testSnapshots(benches, source);
   });
 
   testCommits(benches);
