@@ -5,12 +5,20 @@ import { forgeProposal, forgeVote, withHeader } from './forge.js';
 
 const HOUR_MS = 3_600_000;
 
+/** Two blocks of one round: what the honest machine proposed, and the other one with those who hear of it. */
+interface Twins {
+  readonly first: string;
+  readonly digest: Uint8Array;
+  readonly other: Set<string>;
+  readonly careless: boolean;
+}
+
 /**
  * B1: as leader proposes two valid blocks, one to each half, and votes for both. Every other time one of the halves hears
- * both votes, as it will where nodes pass on what they have.
+ * both votes, as it will where nodes pass on what they have. Counted by deeds: the heights that it leads may all be odd.
  */
 export function equivocatingLeader({ keys, did }: EvilHands): Behaviour {
-  const twins = new Map<string, { readonly first: string; readonly digest: Uint8Array; readonly other: Set<string> }>();
+  const twins = new Map<string, Twins>();
   const keyOf = ({ height, round }: { height: number; round: number }): string => `${height}/${round}`;
   const twin = (content: Extract<ConsensusMessage, { kind: 'proposal' }>, { network, peers }: Context): Saying[] => {
     const block = withHeader(content.block, ({ time }) => ({ time: time + 1 }));
@@ -18,7 +26,8 @@ export function equivocatingLeader({ keys, did }: EvilHands): Behaviour {
     const known = twins.get(keyOf(content.vote));
     const other = known?.other ?? new Set(peers.slice(0, Math.ceil(peers.length / 2)));
     if (known === undefined) did();
-    twins.set(keyOf(content.vote), { first: toHex(content.vote.digest), digest: forged.vote.digest, other });
+    const careless = known?.careless ?? twins.size % 2 === 1;
+    twins.set(keyOf(content.vote), { first: toHex(content.vote.digest), digest: forged.vote.digest, other, careless });
     return [
       { to: peers.filter((peer) => !other.has(peer)), content },
       { to: peers.filter((peer) => other.has(peer)), content: { ...content, ...forged } },
@@ -33,9 +42,8 @@ export function equivocatingLeader({ keys, did }: EvilHands): Behaviour {
       const made = twins.get(keyOf(content.vote));
       if (made?.first !== toHex(content.vote.digest)) return plain;
       const vote = forgeVote(keys(), network, { ...content.vote, digest: made.digest });
-      const careless = content.vote.height % 2 === 0;
       return [
-        { to: peers.filter((peer) => careless || !made.other.has(peer)), content },
+        { to: peers.filter((peer) => made.careless || !made.other.has(peer)), content },
         { to: peers.filter((peer) => made.other.has(peer)), content: { kind: content.kind, vote } },
       ];
     },
