@@ -14,8 +14,10 @@ export interface CampaignOptions {
   readonly rounds?: number | undefined;
   /** Threads. Default: one per core. */
   readonly jobs?: number | undefined;
-  /** No new seeds are begun after so many seconds. */
+  /** No new seeds are begun after so many seconds, once there are `atLeast`. */
   readonly seconds?: number | undefined;
+  /** Seeds that are run however long it takes. Default 0. */
+  readonly atLeast?: number | undefined;
   /** Stop at the first failure. */
   readonly bail?: boolean | undefined;
   /** Told about once per second and after each failure. */
@@ -63,7 +65,8 @@ export async function runCampaign(options: CampaignOptions): Promise<CampaignRep
   const size = options.bail === true ? 1 : CHUNK;
   let next = options.from;
   const take = (): Chunk | undefined => {
-    const stop = performance.now() >= end || (options.bail === true && report.failures.length > 0);
+    const isOver = performance.now() >= end && next - options.from >= (options.atLeast ?? 0);
+    const stop = isOver || (options.bail === true && report.failures.length > 0);
     if (next > options.to || stop) return undefined;
     const { kind, nodes, faults, strategies, chaosMs, rounds } = options;
     const chunk = {

@@ -9,13 +9,13 @@ import {
   TWINS_PER_ROUND,
   type CoreRunOptions,
 } from '@it-chain/testkit';
-import { runCampaign, type CampaignReport, type Failure } from './campaign.js';
+import { runCampaign, type CampaignOptions, type CampaignReport, type Failure } from './campaign.js';
 import { runSeed, type SeedOptions } from './run-seed.js';
 import { shippedMachine } from './shipped-machine.js';
 import { shippedNodes } from './shipped-plugins.js';
 import type { SimulatorKind } from './worker.js';
 
-const USAGE = `npm run sim -- --seeds FROM..TO [--nodes N] [--faults PROFILE] [--node] [--jobs N] [--seconds S] [--bail]
+const USAGE = `npm run sim -- --seeds FROM..TO [--nodes N] [--faults PROFILE] [--node] [--jobs N] [--seconds S [--at-least N]] [--bail]
 npm run sim -- --seed S [--nodes N] [--faults PROFILE] [--node] [--trace | --shrink]
 npm run sim -- --twins ROUNDS [--seed CASE [--trace]]     every case of one twin among four validators, 64 a round
 npm run sim -- --wan MS,MS [--nodes N,N]                  finality and messages over links of so many ms
@@ -46,6 +46,7 @@ async function main(): Promise<number> {
       chaos: { type: 'string' },
       jobs: { type: 'string' },
       seconds: { type: 'string' },
+      'at-least': { type: 'string' },
       twins: { type: 'string' },
       wan: { type: 'string' },
       node: { type: 'boolean', default: false },
@@ -68,7 +69,12 @@ async function main(): Promise<number> {
     const options = { ...choice, seed: Number(values.seed) };
     return values.shrink ? shrink(choice.kind, options) : one(choice, options, values.trace);
   }
-  const how = { jobs: number(values.jobs), seconds: number(values.seconds), bail: values.bail };
+  const how = {
+    jobs: number(values.jobs),
+    seconds: number(values.seconds),
+    atLeast: number(values['at-least']),
+    bail: values.bail,
+  };
   if (rounds !== undefined && values.seeds === undefined) {
     return campaign(choice, 0, TWINS_PER_ROUND ** rounds - 1, how);
   }
@@ -85,7 +91,7 @@ async function campaign(
   choice: Choice,
   from: number,
   to: number,
-  how: { jobs: number | undefined; seconds: number | undefined; bail: boolean },
+  how: Pick<CampaignOptions, 'jobs' | 'seconds' | 'atLeast' | 'bail'>,
 ): Promise<number> {
   const begun = performance.now();
   let told = 0;
@@ -114,8 +120,8 @@ async function campaign(
 
 async function one(choice: Choice, options: SeedOptions, trace: boolean): Promise<number> {
   const report = await runSeed(choice.kind, { ...options, trace: trace ? print : undefined });
-  const { validators, lies } = report;
-  const nodes = validators === undefined ? '' : `, up to ${validators} validators, ${lies ?? 0} lies`;
+  const { validators, lies = 0, evidence = 0 } = report;
+  const nodes = validators === undefined ? '' : `, up to ${validators} validators, ${lies} lies, ${evidence} proofs`;
   print(
     `seed ${report.seed}: trace ${report.traceHash}, ${report.simulatedMs} simulated ms, height ${report.height}${nodes}`,
   );

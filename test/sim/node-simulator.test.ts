@@ -7,6 +7,7 @@ import {
   SimulatedDisk,
   type NodePlan,
   type NodesUnderTest,
+  type SimulatedPlugin,
 } from '@it-chain/testkit';
 import { Chain, type Plugin, utf8, type WriteRequest } from '@it-chain/contracts';
 import { shippedNodes } from './shipped-plugins.js';
@@ -27,7 +28,17 @@ describe('the node simulator with the shipped plugins', function () {
     });
   }
 
-  const quiet: NodePlan = { nodes: 4, founders: 4, grown: true, byzantine: {}, guard: false, diskMs: [], actions: [] };
+  const quiet: NodePlan = {
+    nodes: 4,
+    founders: 4,
+    grown: true,
+    byzantine: {},
+    twins: [],
+    guard: false,
+    accuse: false,
+    diskMs: [],
+    actions: [],
+  };
 
   // They were observers all the time once: their joins were signed with what the chain does not take for a signature.
   it('the nodes are validators before the trouble, and those that join in it become members', async () => {
@@ -62,8 +73,39 @@ describe('the node simulator with the shipped plugins', function () {
     expect(lines.some((line) => line.includes('is out'))).to.equal(true);
   });
 
+  it('a liar that is caught goes by the evidence, without an operator', async () => {
+    const plan: NodePlan = {
+      ...quiet,
+      byzantine: { 1: 'equivocating-leader' },
+      accuse: true,
+      actions: [
+        // The liar must lead: as the next one after the first.
+        { at: 50, type: 'crash', node: 0, afterEffects: 0 },
+        { at: 100, type: 'submit', transaction: '', nodes: [1, 2] },
+        { at: 1_500, type: 'start', node: 0 },
+        { at: 2_500, type: 'submit', transaction: '', nodes: [2] },
+      ],
+    };
+    const report = await runNodes(shippedNodes, { seed: 2, plan, chaosMs: 8_000 });
+    expect(report.violation?.message).to.equal(undefined);
+    expect(report.evidence).to.be.greaterThan(0);
+    expect(report.validatorsAtEnd).to.equal(3);
+  });
+
+  it('twins contradict each other, and nobody forks', async () => {
+    const options = { nodes: 4, faults: 'byzantine', strategies: ['twins'] };
+    let contradictions = 0;
+    for (const seed of [3, 4]) {
+      const { violation, lies } = await runNodes(shippedNodes, { ...options, seed });
+      expect(violation?.message, `seed ${seed}`).to.equal(undefined);
+      contradictions += lies;
+    }
+    expect(contradictions).to.be.greaterThan(0);
+  });
+
   it('makes the schedule of a failing run smaller', async () => {
-    const under: NodesUnderTest = { ...shippedNodes, plugins: shippedNodes.plugins.map(breaking) };
+    const plugins: NodesUnderTest['plugins'] = (plan) => shippedNodes.plugins(plan).map(breaking);
+    const under: NodesUnderTest = { ...shippedNodes, plugins };
     const options = { seed: 4, nodes: 1, faults: 'none', chaosMs: 6_000 };
     const { violation, plan } = await runNodes(under, options);
     expect(violation?.message).to.contain('the tenth block is too much');
@@ -82,7 +124,7 @@ describe('the node simulator with the shipped plugins', function () {
 });
 
 /** A plugin that leaves a promise to its fate at the tenth block. */
-function breaking(simulated: NodesUnderTest['plugins'][number]): NodesUnderTest['plugins'][number] {
+function breaking(simulated: SimulatedPlugin): SimulatedPlugin {
   const { plugin, config } = simulated;
   if (plugin.name !== 'chain') return simulated;
   const setup: Plugin['setup'] = (context) => {

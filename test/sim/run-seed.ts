@@ -17,7 +17,7 @@ export interface SeedOptions extends CoreRunOptions {
 }
 
 /** What became of it. */
-export type SeedReport = Omit<RunReport, 'plan'> & Partial<Pick<NodeRunReport, 'lies' | 'validators'>>;
+export type SeedReport = Omit<RunReport, 'plan'> & Partial<Pick<NodeRunReport, 'lies' | 'evidence' | 'validators'>>;
 
 /** Runs one seed of a simulator with what this repository ships. */
 export async function runSeed(kind: SimulatorKind, options: SeedOptions): Promise<SeedReport> {

@@ -4,11 +4,11 @@ import kv from '@it-chain/plugin-kv';
 import p2p from '@it-chain/plugin-p2p';
 import txpool from '@it-chain/plugin-txpool';
 import type { Plugin } from '@it-chain/contracts';
-import type { NodesUnderTest, SimulatedPlugin } from '@it-chain/testkit';
+import type { NodePlan, NodesUnderTest, SimulatedPlugin } from '@it-chain/testkit';
 import { shippedMachine } from './shipped-machine.js';
 
 /** With the times of a devnet; snapshots so often that late joiners begin with one. */
-const plugins: readonly SimulatedPlugin[] = [
+const plugins = ({ accuse }: NodePlan): readonly SimulatedPlugin[] => [
   section(kv, {}),
   section(p2p, { settleMs: 100, minPauseMs: 200, maxPauseMs: 2_000, reconcileMs: 500, genesis: { admission: 'open' } }),
   section(txpool, { spread: { retryMs: 200, maxRetryMs: 2_000 } }),
@@ -20,6 +20,7 @@ const plugins: readonly SimulatedPlugin[] = [
     snapshotAfterBlocks: 12,
     complaint: { waitMs: 3_000 },
     promotion: { healthyMs: 200, retryMs: 2_000 },
+    accuse: { enabled: accuse, retryMs: 2_000 },
   }),
 ];
 

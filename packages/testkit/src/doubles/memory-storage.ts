@@ -30,6 +30,14 @@ export class MemoryStorage implements Storage {
   /** Called before each write; a test throws in it to make the write fail. */
   beforeWrite: ((request: WriteRequest) => void) | undefined;
 
+  /** Holds what another one holds now, and nothing else. */
+  copyFrom(other: MemoryStorage): void {
+    this.#spaces.clear();
+    for (const [namespace, space] of other.#spaces) this.#spaces.set(namespace, new Map(space));
+    this.#sequences.clear();
+    for (const [writer, sequence] of other.#sequences) this.#sequences.set(writer, sequence);
+  }
+
   /** The call `storage.read`. */
   read(request: Infer<typeof ReadRequest>): Promise<Infer<typeof ReadAnswer>> {
     const space = this.#space(request.namespace);

@@ -11,6 +11,7 @@ export { Random } from './random.js';
 export { FAULT_PROFILES, drawPlan, type Action, type FaultProfile, type Plan } from './schedule.js';
 export * from './strategies/index.js';
 export { runNodes, type NodeRunReport } from './node/node-simulation.js';
+export { NodeInvariants, type ToldBlock } from './node/node-invariants.js';
 export { NODE_PROFILES, nodePlanOf, type MemberAction, type NodeAction, type NodePlan } from './node/node-plan.js';
 export type { NodesUnderTest } from './node/node-stage.js';
 export type { Speech } from './node/liar.js';

@@ -1,5 +1,7 @@
-import { toHex, type ChainTip } from '@it-chain/contracts';
-import { broken } from '../invariants.js';
+import { toHex, verifySignature, voteSigningBytes, type ChainTip, type ValidatorSet } from '@it-chain/contracts';
+import { quorumAmong } from '../arithmetic.js';
+import { broken, type Invariant } from '../invariants.js';
+import type { Message, Vote } from '../machine.js';
 
 /** What a node told when it had committed a block. */
 export interface ToldBlock {
@@ -19,10 +21,57 @@ export class NodeInvariants {
   readonly acknowledged = new Map<string, number>();
   /** The highest block that each node told: it must be on its own disk. */
   readonly told = new Map<number, number>();
-  /** Validators of the largest set that was seen. */
+  /** Validators of the largest set that was seen, and of the one at the highest tip. */
   largestSet = 0;
+  lastSet = { height: 0, size: 0 };
   /** Where each node executed each transaction. */
   readonly #executed = new Map<number, Map<string, number>>();
+
+  /** Public keys, hex, of V(height). */
+  readonly #validators = new Map<number, ReadonlySet<string>>();
+  /** Who signed COMMIT, by height, then by round and digest. */
+  readonly #commits = new Map<number, Map<string, Set<string>>>();
+
+  /** Something that a process, honest or not, says to others. */
+  onMessage(network: Uint8Array, message: Message): void {
+    if (message.kind === 'commit' && message.vote.type === 'commit') this.#onCommit(network, message.vote);
+  }
+
+  #onCommit(network: Uint8Array, vote: Vote): void {
+    const { type, height, round, digest, signer, signature } = vote;
+    const slots = this.#commits.get(height) ?? new Map<string, Set<string>>();
+    this.#commits.set(height, slots);
+    const slot = `${round}/${toHex(digest)}`;
+    const signers = slots.get(slot) ?? new Set<string>();
+    const name = toHex(signer);
+    if (signers.has(name)) return;
+    if (!verifySignature(signer, voteSigningBytes(network, { type, height, round, digest }), signature)) return;
+    slots.set(slot, signers.add(name));
+    this.#countCommits(height);
+  }
+
+  /** A quorum of COMMITs is a certificate, whether or not anybody has put it together. */
+  #countCommits(height: number): void {
+    const validators = this.#validators.get(height);
+    if (validators === undefined) return;
+    for (const [slot, signers] of this.#commits.get(height) ?? []) {
+      const count = [...signers].filter((signer) => validators.has(signer)).length;
+      if (count < quorumAmong(validators.size)) continue;
+      const digest = slot.slice(slot.indexOf('/') + 1);
+      this.#onDigest('oneCertificate', 'a quorum signed', height, digest);
+    }
+  }
+
+  #onSet(height: number, { validators }: ValidatorSet): void {
+    if (this.#validators.has(height)) return;
+    this.#validators.set(height, new Set(validators.map(({ publicKey }) => toHex(publicKey))));
+    this.#countCommits(height);
+  }
+
+  /** Evidence convicts: against a correct node it is a fault of the accuser or of the accused. */
+  onEvidence(node: number, accused: string): void {
+    broken('noDoubleSign', `node ${node} has evidence against ${accused}, which keeps the rules`);
+  }
 
   onSubmitted(id: Uint8Array): void {
     this.#submitted.add(toHex(id));
@@ -37,7 +86,7 @@ export class NodeInvariants {
   }
 
   onTold(node: number, { height, digest, transactions }: ToldBlock): void {
-    this.#onDigest(node, height, toHex(digest));
+    this.#onDigest('agreement', `node ${node} has`, height, toHex(digest));
     this.told.set(node, Math.max(height, this.told.get(node) ?? 0));
     const executed = this.#executed.get(node) ?? new Map<string, number>();
     this.#executed.set(node, executed);
@@ -52,18 +101,20 @@ export class NodeInvariants {
     }
   }
 
-  #onDigest(node: number, height: number, digest: string): void {
+  #onDigest(invariant: Invariant, who: string, height: number, digest: string): void {
     const known = this.#digests.get(height);
     if (known !== undefined && known !== digest) {
-      broken('agreement', `node ${node} has ${digest.slice(0, 12)} at ${height}, another one ${known.slice(0, 12)}`);
+      broken(invariant, `${who} ${digest.slice(0, 12)} at ${height}, known was ${known.slice(0, 12)}`);
     }
     this.#digests.set(height, digest);
   }
 
   onTip(node: number, tip: ChainTip): void {
     const { height } = tip;
+    this.#onSet(height + 1, tip.validators);
+    this.#onSet(height + 2, tip.nextValidators);
     if (height === 0) return;
-    this.#onDigest(node, height, toHex(tip.digest));
+    this.#onDigest('agreement', `node ${node} has`, height, toHex(tip.digest));
     const check = (known: Map<number, string>, value: string, invariant: 'stateEquality' | 'setDeterminism'): void => {
       const before = known.get(height);
       if (before !== undefined && before !== value) broken(invariant, `node ${node} differs at ${height}`);
@@ -71,6 +122,7 @@ export class NodeInvariants {
     };
     check(this.#roots, toHex(tip.stateRoot), 'stateEquality');
     this.largestSet = Math.max(this.largestSet, tip.validators.validators.length);
+    if (height >= this.lastSet.height) this.lastSet = { height, size: tip.nextValidators.validators.length };
     const keys = [...tip.validators.validators, ...tip.nextValidators.validators];
     check(this.#sets, keys.map(({ publicKey }) => toHex(publicKey)).join(), 'setDeterminism');
   }

@@ -6,6 +6,9 @@ import { STRATEGIES } from '../strategies/index.js';
 /** Length of the troubled part where nothing else is asked for, in simulated ms. */
 export const NODE_CHAOS_MS = 15_000;
 
+/** The strategy of a node that is two processes with one key: each is honest, together they contradict themselves. */
+const TWINS = 'twins';
+
 /** What operators do with members, beside what happens to machines and links. */
 export type MemberAction = { readonly at: number } & (
   | { readonly type: 'join-network'; readonly node: number; readonly via: number }
@@ -22,10 +25,14 @@ export interface NodePlan {
   readonly founders: number;
   /** The trouble waits until all founders are validators; else it comes over the network as it grows from one. */
   readonly grown: boolean;
-  /** Name of the strategy of each Byzantine node. */
+  /** Name of the strategy of each Byzantine node; `twins` where a second process has its key. */
   readonly byzantine: Readonly<Record<number, string>>;
+  /** Whose key, and what part of whose disk, each process beyond `nodes` has from the trouble on. */
+  readonly twins: readonly number[];
   readonly guard: boolean;
-  /** The longest that each disk takes for a read or a write once the trouble begins, in ms: so that a power cut falls into one. */
+  /** Nodes make transactions of the evidence that they keep, which evict whoever signed two votes. */
+  readonly accuse: boolean;
+  /** The longest that the disk of each process takes for a read or a write once the trouble begins, in ms: so that a power cut falls into one. */
   readonly diskMs: readonly number[];
   readonly actions: readonly NodeAction[];
 }
@@ -87,23 +94,34 @@ export function nodePlanOf(options: NodeRunOptions): NodePlan {
   const planned = random.fork(7);
   const nodes = options.nodes ?? planned.pick([4, 4, 4, 3, 1, 2, 5]);
   const chaosMs = options.chaosMs ?? NODE_CHAOS_MS;
-  // The core simulation has its own ways with members and liars.
-  const faults = { ...profile, members: false, byzantine: false };
-  const { guard, actions } = drawPlan(planned, { nodes, profile: faults, chaosMs, strategies: [] });
-  const disks = random.fork(8);
-  const diskMs = Array.from({ length: nodes }, () => (profile.crashes ? disks.pick([3, 3, 30, 100]) : 3));
   const members = new MemberPlanner(random.fork(9), { nodes, profile, chaosMs, strategies: options.strategies });
   const drawn = members.plan();
+  const twins = Object.keys(drawn.byzantine)
+    .map(Number)
+    .filter((node) => drawn.byzantine[node] === TWINS);
+  const processes = nodes + twins.length;
+  // The core simulation has its own ways with members and liars.
+  const faults = { ...profile, members: false, byzantine: false };
+  const { guard, actions } = drawPlan(planned, { nodes: processes, profile: faults, chaosMs, strategies: [] });
+  const disks = random.fork(8);
+  const diskMs = Array.from({ length: processes }, () => (profile.crashes ? disks.pick([3, 3, 30, 100]) : 3));
   const all = [...actions, ...drawn.actions].sort((a, b) => a.at - b.at);
   return {
     nodes,
     founders: drawn.founders,
     grown: drawn.grown,
     byzantine: drawn.byzantine,
+    twins,
     guard,
+    accuse: profile.byzantine && random.fork(11).chance(0.5),
     diskMs,
     actions: all,
   };
+}
+
+/** Whose key a process has. */
+export function identityOf(plan: Pick<NodePlan, 'nodes' | 'twins'>, process: number): number {
+  return plan.twins[process - plan.nodes] ?? process;
 }
 
 interface MemberOptions {
@@ -137,7 +155,7 @@ class MemberPlanner {
     const liars = profile.byzantine && random.chance(0.6) ? toleratedAmong(founders) : 0;
     const all = Array.from({ length: founders }, (_, index) => index);
     for (const node of random.shuffle(all).slice(0, liars)) {
-      this.#byzantine[node] = random.pick(strategies ?? Object.keys(STRATEGIES));
+      this.#byzantine[node] = random.pick(strategies ?? [...Object.keys(STRATEGIES), TWINS, TWINS]);
     }
     if (members) {
       for (let node = founders; node < nodes; node += 1)

@@ -1,16 +1,21 @@
 import {
   Chain,
+  Consensus,
   Genesis,
   isItChainError,
   networkOf,
   noticeAddress,
   P2p,
+  PEER_KINDS,
+  sameBytes,
   toHex,
   TxPool,
   type ChainTip,
 } from '@it-chain/contracts';
 import { broken, thrown, type InvariantViolation } from '../invariants.js';
+import type { Message } from '../machine.js';
 import { TraceHash } from '../trace.js';
+import type { Speech } from './liar.js';
 import { NodeClient, OPERATORS_MS } from './node-client.js';
 import { NodeInvariants } from './node-invariants.js';
 import { NODE_CHAOS_MS, nodePlanOf, type NodePlan, type NodeRunOptions } from './node-plan.js';
@@ -32,10 +37,14 @@ export interface NodeRunReport {
   readonly simulatedMs: number;
   readonly steps: number;
   readonly messages: number;
-  /** Messages that a Byzantine node changed, kept back or made up. */
+  /** Messages that a Byzantine node changed, kept back or made up, and contradictions of twins. */
   readonly lies: number;
+  /** Proofs of equivocation that correct nodes have come by. */
+  readonly evidence: number;
   /** Validators of the largest set. */
   readonly validators: number;
+  /** Validators of the last set. */
+  readonly validatorsAtEnd: number;
   readonly height: number;
 }
 
@@ -61,10 +70,12 @@ class NodeSimulation {
   readonly #plan: NodePlan;
   readonly #stage: NodeStage;
   readonly #time: Passage;
+  readonly #speech: Speech;
   readonly #client: NodeClient;
   readonly #invariants = new NodeInvariants();
   readonly #hash = new TraceHash();
   #network: Uint8Array | undefined;
+  #evidence = 0;
   #violation: InvariantViolation | undefined;
 
   constructor(under: NodesUnderTest, options: NodeRunOptions) {
@@ -75,7 +86,9 @@ class NodeSimulation {
       onFatal: (node, kind, error) => this.#onFatal(node, kind, error),
       onStarted: (node) => void this.#onStarted(node),
       say: (node, what) => this.#say(node.index, what),
+      onSaid: (kind, body) => this.#onSaid(kind, body),
     });
+    this.#speech = under.speech;
     this.#time = new Passage(this.#stage.queue, () => this.#violation !== undefined);
     this.#client = new NodeClient({
       nodes: this.#stage.nodes,
@@ -89,9 +102,31 @@ class NodeSimulation {
     });
   }
 
+  #onSaid(kind: string, body: Uint8Array): void {
+    const network = this.#network;
+    if (kind !== PEER_KINDS.consensus || network === undefined) return;
+    let content: Message | undefined;
+    try {
+      content = this.#speech.decode(body)?.content;
+    } catch (error) {
+      // What a liar says need not be a message.
+      if (!isItChainError(error)) throw error;
+    }
+    if (content !== undefined) this.#watch(() => this.#invariants.onMessage(network, content));
+  }
+
+  #onEvidence(node: SimulatedNode, publicKey: Uint8Array): void {
+    const accused = this.#stage.nodes.find((one) => sameBytes(one.publicKey, publicKey));
+    this.#say(node.index, `has evidence against ${accused?.name ?? 'nobody known'}`);
+    this.#evidence += 1;
+    if (accused !== undefined && this.#stage.isCorrect(accused.index))
+      this.#watch(() => this.#invariants.onEvidence(node.index, accused.name));
+  }
+
   #onVote(index: number, slot: string, digest: string): void {
     this.#note(index, 1, slot.length);
     if (this.#stage.isCorrect(index)) this.#watch(() => this.#invariants.onVote(index, slot, digest));
+    else this.#stage.onTwinVote(index, slot, digest);
   }
 
   #onFatal(node: SimulatedNode, kind: string, error: Error): void {
@@ -122,7 +157,9 @@ class NodeSimulation {
       steps: queue.steps,
       messages: board.messages,
       lies,
+      evidence: this.#evidence,
       validators: this.#invariants.largestSet,
+      validatorsAtEnd: this.#invariants.lastSet.size,
       height: Math.max(0, ...this.#invariants.told.values()),
     };
   }
@@ -214,6 +251,10 @@ class NodeSimulation {
         this.#watch(() => this.#invariants.onTold(node.index, block));
         await this.#lookAtTip(node);
       });
+      const { evidence } = Consensus.events;
+      await bus.subscribe([noticeAddress(evidence)], async (message) => {
+        this.#onEvidence(node, evidence.body.decode(message.body).publicKey);
+      });
       const tip = await this.#tipOf(node);
       if (tip !== undefined) this.#watch(() => this.#invariants.onRestarted(node.index, tip));
     } catch (error) {
@@ -239,13 +280,13 @@ class NodeSimulation {
   async #peace(): Promise<void> {
     this.#say(-1, 'peace');
     this.#stage.heal();
-    const { correct, queue, nodes, random } = this.#stage;
+    const { correct, queue, random } = this.#stage;
     const from = Math.max(0, ...this.#invariants.told.values());
     const end = queue.now + PEACE_MS;
     let state = 'nothing heard';
     while (queue.now < end && this.#violation === undefined) {
       this.#stage.startAll();
-      if (queue.now < end - PEACE_MS / 2) this.#client.put(random.below(nodes.length));
+      if (queue.now < end - PEACE_MS / 2) this.#client.put(random.below(this.#plan.nodes));
       await this.#time.pass(1_000);
       const seen = await this.#look(correct);
       if (seen === undefined) continue;

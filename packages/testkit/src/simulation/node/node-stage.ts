@@ -6,20 +6,24 @@ import type { Action } from '../schedule.js';
 import { STRATEGIES } from '../strategies/index.js';
 import { Liar, type Speech } from './liar.js';
 import type { NodeClient } from './node-client.js';
-import type { NodeAction, NodePlan } from './node-plan.js';
+import { identityOf, type NodeAction, type NodePlan } from './node-plan.js';
 import { SimulatedNode, type NodeWorld, type SimulatedPlugin } from './simulated-node.js';
 import { Switchboard } from './switchboard.js';
+import { TwinSides } from './twin-sides.js';
 
 const EPOCH_MS = 1_700_000_000_000;
 
-/** What is simulated: the plugins in the order of their roles, and how consensus writes its messages, for liars. */
+/** What is simulated: the plugins of a run in the order of their roles, and how consensus writes its messages. */
 export interface NodesUnderTest {
-  readonly plugins: readonly SimulatedPlugin[];
+  readonly plugins: (plan: NodePlan) => readonly SimulatedPlugin[];
   readonly speech: Speech;
 }
 
 /** What the nodes tell of themselves. */
-export type NodeWatch = Pick<NodeWorld, 'onVote' | 'onFatal' | 'onStarted' | 'say'>;
+export interface NodeWatch extends Pick<NodeWorld, 'onVote' | 'onFatal' | 'onStarted' | 'say'> {
+  /** Something is said to peers, by whomever. */
+  onSaid(kind: string, body: Uint8Array): void;
+}
 
 /** The nodes of a run, their links, disks and clocks, and what a schedule does to them. */
 export class NodeStage {
@@ -29,33 +33,43 @@ export class NodeStage {
   readonly random: Random;
   readonly nodes: SimulatedNode[] = [];
   readonly #plan: NodePlan;
-  #lying = false;
+  readonly #sides: TwinSides;
+  #begun = false;
   readonly #transient = { loss: 0, duplication: 0 };
-  /** Messages that a liar changed, kept back or made up. */
+  /** Messages that a liar changed, kept back or made up, and votes of twins that contradict each other. */
   lies = 0;
+  readonly #votesOfTwins = new Map<string, string>();
 
   constructor(seed: number, plan: NodePlan, { plugins, speech }: NodesUnderTest, watch: NodeWatch) {
     this.#plan = plan;
     const random = new Random(seed);
     this.random = random.fork(10);
-    this.links = new Links(plan.nodes, random.fork(1));
-    this.board = new Switchboard(this.queue, this.links);
+    const processes = plan.nodes + plan.twins.length;
+    this.links = new Links(processes, random.fork(1));
+    const pairs = plan.twins.map((sibling, at) => [sibling, plan.nodes + at] as const);
+    this.#sides = new TwinSides(processes, pairs, random.fork(12));
+    this.board = new Switchboard(this.queue, this.links, {
+      onSaid: (kind, body) => watch.onSaid(kind, body),
+      mayMeet: (a, b) => this.#sides.mayMeet(a, b),
+    });
     const world: NodeWorld = {
       queue: this.queue,
       board: this.board,
       epochMs: EPOCH_MS,
-      plugins,
+      plugins: plugins(plan),
       guard: plan.guard,
       transient: this.#transient,
       ...watch,
     };
-    for (let index = 0; index < plan.nodes; index += 1) {
-      this.nodes.push(new SimulatedNode(index, world, random.fork(100 + index)));
+    for (let index = 0; index < processes; index += 1) {
+      this.nodes.push(new SimulatedNode({ index, identity: identityOf(plan, index) }, world, random.fork(100 + index)));
     }
     for (const [index, name] of Object.entries(plan.byzantine)) this.#corrupt(Number(index), name, speech, random);
   }
 
   #corrupt(index: number, name: string, speech: Speech, random: Random): void {
+    // A twin needs no lie: two honest processes with one key contradict each other by themselves.
+    if (this.#plan.twins.includes(index)) return;
     const strategy = STRATEGIES[name]?.();
     const node = this.nodes[index];
     if (node === undefined || strategy === undefined) throw new RangeError(`no strategy "${name}" for node ${index}`);
@@ -64,13 +78,21 @@ export class NodeStage {
       secretKey: node.keys.secretKey,
       random: random.fork(200 + index),
       keys: this.nodes.map(({ publicKey }) => publicKey),
-      isLying: () => this.#lying,
+      isLying: () => this.#begun,
       did: () => (this.lies += 1),
     });
   }
 
+  /** A process that need not be correct signs a vote: twins contradict each other without knowing. */
+  onTwinVote(index: number, slot: string, digest: string): void {
+    const key = `${identityOf(this.#plan, index)}/${slot}`;
+    const before = this.#votesOfTwins.get(key);
+    if (before === undefined) this.#votesOfTwins.set(key, digest);
+    else if (before !== digest) this.lies += 1;
+  }
+
   isCorrect(index: number): boolean {
-    return this.#plan.byzantine[index] === undefined;
+    return this.#plan.byzantine[identityOf(this.#plan, index)] === undefined;
   }
 
   /** The nodes that must keep every promise. */
@@ -78,12 +100,18 @@ export class NodeStage {
     return this.nodes.filter(({ index }) => this.isCorrect(index));
   }
 
-  /** The trouble begins: disks take their time, and liars lie. */
+  /** The trouble begins: disks take their time, liars lie, and twins start on copies of the disks of their siblings. */
   begin(): void {
     for (const node of this.nodes) {
       node.disk.faults = { ...NO_DISK_FAULTS, maxMs: this.#plan.diskMs[node.index] ?? NO_DISK_FAULTS.maxMs };
     }
-    this.#lying = true;
+    this.#begun = true;
+    this.#plan.twins.forEach((sibling, at) => {
+      const [twin, first] = [this.nodes[this.#plan.nodes + at], this.nodes[sibling]];
+      if (twin !== undefined && first !== undefined) twin.disk.memory.copyFrom(first.disk.memory);
+    });
+    this.#sides.begin(this.queue, this.board);
+    this.startAll();
   }
 
   /** Does what an action says. */
@@ -116,12 +144,12 @@ export class NodeStage {
         break;
       case 'partition':
         this.links.partition(action.groups);
-        this.board.watch();
+        this.board.noticeCuts();
         break;
       case 'cut':
         this.links.join();
         for (const [from, to] of action.links) this.links.cut(from, to);
-        this.board.watch();
+        this.board.noticeCuts();
         break;
       case 'join':
         this.links.join();
@@ -140,7 +168,7 @@ export class NodeStage {
         for (const one of this.nodes) one.crash();
         break;
       case 'power-on':
-        for (const one of this.nodes) one.start();
+        this.startAll();
         break;
       case 'disk':
         if (node === undefined) break;
@@ -176,7 +204,7 @@ export class NodeStage {
   }
 
   startAll(): void {
-    for (const node of this.nodes) node.start();
+    for (const node of this.#begun ? this.nodes : this.nodes.slice(0, this.#plan.nodes)) node.start();
   }
 
   /** Nothing of this run happens any more. */

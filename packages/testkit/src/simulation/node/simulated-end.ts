@@ -133,6 +133,7 @@ export class SimulatedEnd {
   #deliver(peers: readonly string[], kind: string, body: Uint8Array, lane: string): { readonly peers: number } {
     const targets =
       peers.length === 0 ? this.peers : peers.flatMap((nodeId) => this.#tryFind(nodeId)?.end.self.index ?? []);
+    if (targets.length > 0) this.board.onSaid(kind, body);
     for (const to of targets) this.board.carry(this, to, lane, (end) => end.heard(this, kind, body));
     return { peers: targets.length };
   }

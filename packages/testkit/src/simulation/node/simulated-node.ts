@@ -83,13 +83,17 @@ export class SimulatedNode implements NodeIdentity {
   #life: Life | undefined;
   #calls = 0;
 
+  readonly index: number;
+
+  /** `identity`: whose key it has, the same as its index but for twins. */
   constructor(
-    readonly index: number,
+    { index, identity }: { readonly index: number; readonly identity: number },
     readonly world: NodeWorld,
     readonly random: Random,
   ) {
+    this.index = index;
     this.name = `node-${index}`;
-    this.keys = keyPairFromSeed(sha256(utf8(`simulated ${this.name}`)));
+    this.keys = keyPairFromSeed(sha256(utf8(`simulated node-${identity}`)));
     this.publicKey = this.keys.publicKey;
     this.nodeId = nodeIdOf(this.publicKey);
     this.disk = new SimulatedDisk(random.fork(1));

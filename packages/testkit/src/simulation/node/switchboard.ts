@@ -7,6 +7,12 @@ import type { SimulatedEnd } from './simulated-end.js';
 /** A session over a cut link is noticed to be dead after so many ms. */
 const SESSION_TIMEOUT_MS = 2_000;
 
+/** Who looks on, and who decides which sessions there may be. */
+export interface BoardWatch {
+  onSaid(kind: string, body: Uint8Array): void;
+  mayMeet(a: number, b: number): boolean;
+}
+
 /** The wires between simulated gateways. Sessions, not packets: order within a lane holds, and a session can break. */
 export class Switchboard {
   readonly #ends = new Map<number, SimulatedEnd>();
@@ -16,7 +22,13 @@ export class Switchboard {
   constructor(
     readonly queue: EventQueue,
     readonly links: Links,
+    readonly watch: BoardWatch,
   ) {}
+
+  /** Tells who watches that something is said to peers. */
+  onSaid(kind: string, body: Uint8Array): void {
+    this.watch.onSaid(kind, body);
+  }
 
   attach(end: SimulatedEnd): void {
     this.#ends.set(end.self.index, end);
@@ -47,7 +59,7 @@ export class Switchboard {
   }
 
   /** Ends what has stood over a cut link for too long. Called after each change of the links. */
-  watch(): void {
+  noticeCuts(): void {
     for (const end of this.#ends.values()) {
       for (const peer of end.peers) {
         if (!this.#isCut(end.self.index, peer)) continue;
@@ -55,6 +67,16 @@ export class Switchboard {
         this.queue.after(SESSION_TIMEOUT_MS, () => {
           if (other !== undefined && this.#isCut(end.self.index, peer)) end.close(peer, other);
         });
+      }
+    }
+  }
+
+  /** Ends sessions that there may be no longer. */
+  breakForbidden(): void {
+    for (const end of this.#ends.values()) {
+      for (const peer of end.peers) {
+        const other = this.#ends.get(peer);
+        if (other !== undefined && !this.watch.mayMeet(end.self.index, peer)) end.close(peer, other);
       }
     }
   }
@@ -74,6 +96,10 @@ export class Switchboard {
 
   /** Opens a session between two nodes, or finds it. */
   async open(from: SimulatedEnd, to: number): Promise<void> {
+    if (!this.watch.mayMeet(from.self.index, to)) {
+      // As gateways have it: one session with each key, whoever has it first.
+      throw failure('ERR_PEER_DUPLICATE', `there is a session with the key of node-${to}:7000 already`);
+    }
     const [delay] = this.links.plan(from.self.index, to);
     const other = this.#ends.get(to);
     if (delay === undefined || this.#isCut(from.self.index, to) || other === undefined) {

@@ -19,6 +19,8 @@ export interface OpenSession {
 export interface Wires<End> {
   /** Opens a session, after the time it takes. */
   open(from: End, to: number): Promise<void>;
+  /** Something is said to peers. */
+  onSaid(kind: string, body: Uint8Array): void;
   /** Carries one message over the session, in the order of its lane. */
   carry(from: End, to: number, lane: string, arrive: (end: End) => void): void;
 }
