@@ -53,7 +53,7 @@ const connecting = () => [
   '  a file for `rabbitmqctl import_definitions`.',
   '',
   'The user may do what the manifest asks for and nothing else; anything else closes the channel with 403 (ACCESS_REFUSED). It cannot declare the exchanges: the',
-  'node does. Limits of the server inside the node: frames of 128 KiB, 64 channels a connection, bodies of 16 MiB, 8 connections, 64 queues with 1,024 bindings, 64 MiB that wait in them (unacknowledged or not; then a queue drops or refuses as its x-overflow says) and 1,000 messages a second a plugin (then its connections are not read for a while); while too much',
+  'node does. Limits of the server inside the node: frames of 128 KiB, 64 channels a connection, bodies of 16 MiB, 8 connections, 64 queues with 1,024 bindings, 64 MiB that wait in them (unacknowledged or not; then a queue drops or refuses as its x-overflow says) and 1,000 messages a second a plugin (then its connections are not read for a while; all of them can be set in `busServer` of the gateway); while too much',
   'waits in queues it sends `connection.blocked` and reads no more from connections that publish. Connect again after a loss, with growing pauses, and declare and bind everything anew.',
   '',
 ];

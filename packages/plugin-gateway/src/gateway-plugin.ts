@@ -25,8 +25,8 @@ export const gatewayPlugin = definePlugin({
   uses: [P2p, TxPool, Chain, Consensus, Application, Storage, Identity],
   config: GatewayConfig,
   setup(context) {
-    const { peers, api } = context.config;
-    const bus = provideBus(context);
+    const { peers, api, busServer: bounds } = context.config;
+    const bus = provideBus(context, bounds);
     const transport = new PeerTransport(peers, context);
     context.serve(Transport, transport);
     const events = new EventFeed();

@@ -2,8 +2,19 @@ import { mkdir, mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { AmqpServer, type AmqpAddress } from '@it-chain/amqp-server';
-import { failure, isItChainError, messageOf, toHex, type BusNeeds, type Clock, type Log } from '@it-chain/contracts';
-import { formatEndpoint, isLoopback, parseEndpoint } from '../transport/address.js';
+import {
+  failure,
+  isItChainError,
+  messageOf,
+  toHex,
+  type BusNeeds,
+  type Clock,
+  type Log,
+  type Metrics,
+} from '@it-chain/contracts';
+import { formatEndpoint, isLoopback, parseEndpoint, type Endpoint } from '../transport/address.js';
+import type { BusServerConfig } from './bus-server-config.js';
+import { watchBroker } from './broker-metrics.js';
 import { pluginUser, removePluginUsers, writePluginUsers } from './plugin-users.js';
 import { removeBusFile, SOCKET_FOLDER, sweepBusFile, sweepSocketFolders, writeBusFile } from './bus-file.js';
 
@@ -36,31 +47,32 @@ export async function startBroker(
     readonly namespace: string;
     /** Plugins in other processes. */
     readonly foreign: readonly BusNeeds[];
+    readonly bounds: BusServerConfig;
   },
-  dependencies: { readonly log: Log; readonly clock: Pick<Clock, 'now'>; random(length: number): Uint8Array },
+  dependencies: {
+    readonly log: Log;
+    readonly clock: Pick<Clock, 'now' | 'every'>;
+    readonly metrics: Metrics;
+    random(length: number): Uint8Array;
+  },
 ): Promise<EmbeddedBroker> {
-  const { listen, dataDir, namespace, foreign } = options;
-  const endpoint = parseEndpoint(listen);
-  if (endpoint === undefined || !(endpoint.host === 'localhost' || isLoopback(endpoint.host))) {
-    throw failure('ERR_GATEWAY_LISTEN', `bus.listen is ${listen}, but the embedded server is for this machine only`, {
-      hint: 'Listen on 127.0.0.1, or give bus.url of a broker that other machines may reach.',
-    });
-  }
+  const { listen, dataDir, namespace, foreign, bounds } = options;
+  const endpoint = ownEndpoint(listen);
   await mkdir(dataDir, { recursive: true });
   await sweepBusFile(dataDir);
   await sweepSocketFolders(dependencies.clock.now());
   const secret = (): string => toHex(dependencies.random(24));
   const own = { name: 'node', password: secret(), memoryAlarmExempt: true };
   const guest = { name: 'plugin', password: secret() };
-  const plugins = foreign.map((needs) => pluginUser(needs, namespace, secret()));
+  const plugins = foreign.map((needs) => pluginUser(needs, { namespace, password: secret(), limits: bounds.plugin }));
   const users = [own, guest, ...plugins.map(({ user }) => user)];
-  const server = new AmqpServer({ users, closeTimeoutMs: CLOSE_MS });
-  server.on('warning', (warning) => {
-    dependencies.log.warn('the bus warns', { code: warning.code, reason: warning.message });
-  });
+  const { connections: maxConnections, memoryBytes: memoryWatermarkBytes } = bounds;
+  const server = new AmqpServer({ users, closeTimeoutMs: CLOSE_MS, maxConnections, memoryWatermarkBytes });
+  const unwatch = watchBroker(server, dependencies);
   const folder = await mkdtemp(join(tmpdir(), SOCKET_FOLDER));
   const socketPath = join(folder, 'bus.sock');
   const close = async (): Promise<void> => {
+    unwatch();
     await server.close();
     await rm(folder, { recursive: true, force: true });
     await removeBusFile(dataDir, process.pid);
@@ -87,6 +99,14 @@ export async function startBroker(
     if (isItChainError(cause)) throw cause;
     throw failure('ERR_GATEWAY_LISTEN', `bus.listen ${listen}: ${messageOf(cause)}`, { cause });
   }
+}
+
+function ownEndpoint(listen: string): Endpoint {
+  const endpoint = parseEndpoint(listen);
+  if (endpoint !== undefined && (endpoint.host === 'localhost' || isLoopback(endpoint.host))) return endpoint;
+  throw failure('ERR_GATEWAY_LISTEN', `bus.listen is ${listen}, but the embedded server is for this machine only`, {
+    hint: 'Listen on 127.0.0.1, or give bus.url of a broker that other machines may reach.',
+  });
 }
 
 function checkSocketPath(socketPath: string): void {

@@ -3,16 +3,8 @@ import { join } from 'node:path';
 import type { AmqpUser } from '@it-chain/amqp-server';
 import { permissionsOf } from '@it-chain/bus-amqp';
 import type { BusNeeds } from '@it-chain/contracts';
+import type { PluginLimits } from './bus-server-config.js';
 
-/** What one plugin may take, so that one that takes more and more leaves the rest to the others. */
-const MAX_CONNECTIONS = 8;
-const MAX_QUEUES = 64;
-/** Into its queues: an event or a call each, so far more than a manifest names. */
-const MAX_BINDINGS = 1_024;
-/** Bodies that wait in its queues: a quarter of what makes publishers wait. */
-const MAX_QUEUE_BYTES = 64 * 1_048_576;
-/** Messages a second. */
-const MAX_PUBLISH_RATE = 1_000;
 /** The virtual host of the embedded server. */
 const VHOST = '/';
 
@@ -37,7 +29,10 @@ export interface PluginUser {
 }
 
 /** The user of a plugin in another process: it may do what the manifest asks for, and nothing else. */
-export function pluginUser(needs: BusNeeds, namespace: string, password: string): PluginUser {
+export function pluginUser(
+  needs: BusNeeds,
+  { namespace, password, limits }: { namespace: string; password: string; limits: PluginLimits },
+): PluginUser {
   const { routingKeys, ...names } = permissionsOf(needs, namespace);
   return {
     plugin: needs.name,
@@ -47,11 +42,11 @@ export function pluginUser(needs: BusNeeds, namespace: string, password: string)
       password,
       permissions: { [VHOST]: names },
       routingKeys: { [VHOST]: routingKeys },
-      maxConnections: MAX_CONNECTIONS,
-      maxQueues: MAX_QUEUES,
-      maxBindings: MAX_BINDINGS,
-      maxQueueBytes: MAX_QUEUE_BYTES,
-      maxPublishRate: MAX_PUBLISH_RATE,
+      maxConnections: limits.connections,
+      maxQueues: limits.queues,
+      maxBindings: limits.bindings,
+      maxQueueBytes: limits.queueBytes,
+      maxPublishRate: limits.publishesPerSecond,
     },
   };
 }

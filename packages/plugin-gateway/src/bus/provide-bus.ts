@@ -1,5 +1,6 @@
 import { connectAmqpBus } from '@it-chain/bus-amqp';
 import { busNamespace, type Bus, type BusConfig, type Cancel, type PluginContext } from '@it-chain/contracts';
+import type { BusServerConfig } from './bus-server-config.js';
 import { startBroker } from './embedded-broker.js';
 
 /** How often health looks at the bus, in ms. */
@@ -15,12 +16,12 @@ export interface ProvidedBus {
  * Gives the node its bus: on the embedded server (`bus.listen`), or on a broker (`bus.url`). With `bus.memory` the kernel
  * has one, and nothing is listened on. Called in `setup`.
  */
-export function provideBus(context: PluginContext): ProvidedBus {
+export function provideBus(context: PluginContext, bounds: BusServerConfig): ProvidedBus {
   let bus: Bus | undefined;
   const { busConfig } = context;
   if (busConfig.memory === true) return { watch: () => () => undefined };
   context.provideBus(async () => {
-    bus = await openBus(context, busConfig);
+    bus = await openBus(context, busConfig, bounds);
     return bus;
   });
   return {
@@ -36,14 +37,18 @@ export function provideBus(context: PluginContext): ProvidedBus {
   };
 }
 
-async function openBus(context: PluginContext, busConfig: Exclude<BusConfig, { readonly memory: true }>): Promise<Bus> {
+async function openBus(
+  context: PluginContext,
+  busConfig: Exclude<BusConfig, { readonly memory: true }>,
+  bounds: BusServerConfig,
+): Promise<Bus> {
   const { clock, identity, log, metrics } = context;
   const namespace = busNamespace(identity.nodeId);
   const common = { namespace, name: context.node.name, clock, log, metrics };
   if (busConfig.url !== undefined) return connectAmqpBus({ ...common, url: busConfig.url });
   const broker = await startBroker(
-    { listen: busConfig.listen, dataDir: context.node.dataDir, namespace, foreign: busConfig.foreign ?? [] },
-    { log, clock, random: (length) => context.random(length) },
+    { listen: busConfig.listen, dataDir: context.node.dataDir, namespace, foreign: busConfig.foreign ?? [], bounds },
+    { log, clock, metrics, random: (length) => context.random(length) },
   );
   try {
     const { socketPath, url, address } = broker;

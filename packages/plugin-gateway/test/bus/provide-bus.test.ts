@@ -4,6 +4,7 @@ import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
 import { connectAmqpBus } from '@it-chain/bus-amqp';
 import { type Bus, type BusConfig, type BusNeeds, utf8 } from '@it-chain/contracts';
+import { createMetrics } from '@it-chain/kernel';
 import { expect } from 'chai';
 import { gatewayPlugin, GatewayConfig } from '@it-chain/plugin-gateway';
 import { FakeContext } from '@it-chain/testkit';
@@ -34,10 +35,11 @@ describe('the bus of the gateway', function () {
     buses.push(bus);
     return bus;
   };
-  const contextOf = async (busConfig: BusConfig) => {
-    const config = GatewayConfig.parse({ peers: { listen: '127.0.0.1:0' }, api: { listen: '127.0.0.1:0' } });
+  const contextOf = async (busConfig: BusConfig, busServer: object = {}) => {
+    const config = GatewayConfig.parse({ peers: { listen: '127.0.0.1:0' }, api: { listen: '127.0.0.1:0' }, busServer });
     const context = new FakeContext({ config, dataDir, busConfig });
     Object.defineProperty(context, 'clock', { value: realClock });
+    Object.defineProperty(context, 'metrics', { value: createMetrics() });
     const running = await context.setup(gatewayPlugin as never);
     const { openBus } = context;
     if (openBus === undefined) throw new Error('no bus was provided');
@@ -100,6 +102,28 @@ describe('the bus of the gateway', function () {
     await plugin.close();
     await bus.close();
     expect(existsSync(path)).to.equal(false);
+  });
+
+  it('holds a plugin in another process to what the config lets it take, and counts what it refuses', async () => {
+    const none = { events: [], transients: [] };
+    const needs: BusNeeds = { name: 'audit', serves: [], calls: [], listens: none, tells: none };
+    const { open, context } = await contextOf(
+      { listen: '127.0.0.1:0', foreign: [needs] },
+      { plugin: { connections: 2 } },
+    );
+    await open();
+    const { url, namespace } = JSON.parse(readFileSync(join(dataDir, 'bus-users', 'audit.json'), 'utf8')) as BusFile;
+    keep(await connectAmqpBus({ url, namespace }));
+    expect(await codeOf(connectAmqpBus({ url, namespace }))).to.equal('ERR_BUS_UNREACHABLE');
+    const metric = async (name: string): Promise<string | undefined> =>
+      (await context.metrics.text())
+        .split('\n')
+        .find((line) => line.startsWith(`${name} `))
+        ?.split(' ')[1];
+    // Two of the node, one to publish and one to listen, and two of the plugin.
+    await until(async () => (await metric('bus_server_connections')) === '4', 'the connections to be counted');
+    const refused = 'bus_server_refused_total{what="connection-closed"}';
+    await until(async () => Number(await metric(refused)) > 0, 'the refusal to be counted');
   });
 
   it('cleans up after a process that was killed, and touches nothing else', async () => {

@@ -40,9 +40,13 @@ export const realClock: Clock = {
 };
 
 /** Waits until `done` holds, looking at it every few ms. */
-export async function until(done: () => boolean, what = 'the condition', ms = 20_000): Promise<void> {
+export async function until(
+  done: () => boolean | Promise<boolean>,
+  what = 'the condition',
+  ms = 20_000,
+): Promise<void> {
   const end = performance.now() + ms;
-  while (!done()) {
+  while (!(await done())) {
     if (performance.now() > end) throw new Error(`waited ${ms} ms for ${what}`);
     await realClock.sleep(5);
   }

@@ -73,10 +73,12 @@ export class NodeInvariants {
     broken('noDoubleSign', `node ${node} has evidence against ${accused}, which keeps the rules`);
   }
 
+  /** A client submits a transaction. */
   onSubmitted(id: Uint8Array): void {
     this.#submitted.add(toHex(id));
   }
 
+  /** A correct node signs a vote. @throws InvariantViolation noDoubleSign */
   onVote(node: number, slot: string, digest: string): void {
     const key = `${node}/${slot}`;
     const before = this.#votes.get(key);
@@ -85,6 +87,7 @@ export class NodeInvariants {
     this.#votes.set(key, digest);
   }
 
+  /** A node tells a block as committed. @throws InvariantViolation */
   onTold(node: number, { height, digest, transactions }: ToldBlock): void {
     this.#onDigest('agreement', `node ${node} has`, height, toHex(digest));
     this.told.set(node, Math.max(height, this.told.get(node) ?? 0));
@@ -109,6 +112,7 @@ export class NodeInvariants {
     this.#digests.set(height, digest);
   }
 
+  /** What a node says of the chain, at any moment. @throws InvariantViolation */
   onTip(node: number, tip: ChainTip): void {
     const { height } = tip;
     this.#onSet(height + 1, tip.validators);

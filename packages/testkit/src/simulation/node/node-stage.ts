@@ -15,6 +15,7 @@ const EPOCH_MS = 1_700_000_000_000;
 
 /** What is simulated: the plugins of a run in the order of their roles, and how consensus writes its messages. */
 export interface NodesUnderTest {
+  /** Made for each run; what the plan leaves to them, such as `accuse`, is in their configs. */
   readonly plugins: (plan: NodePlan) => readonly SimulatedPlugin[];
   readonly speech: Speech;
 }
