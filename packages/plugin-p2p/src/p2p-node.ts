@@ -1,30 +1,19 @@
 import {
-  GENESIS_DEFAULTS,
   Genesis,
   Hello,
   NO_NETWORK,
   PEER_KINDS,
-  fromHex,
   isItChainError,
   messageOf,
   sameBytes,
-  type Application,
   type BlockCommitted,
   type Call,
   type Cancel,
-  type Chain,
-  type Clock,
-  type Consensus,
   type Gauge,
-  type Health,
   type Infer,
   type JoinAnswer,
   type Leader,
-  type Log,
-  type Metrics,
   type NetworkAnswer,
-  type NodeIdentity,
-  type NoticeDefinition,
   type P2p,
   type Peer,
   type PeerAsked,
@@ -32,54 +21,22 @@ import {
   type PeerMessage,
   type RoundChanged,
   type Session,
-  type SignatureCheck,
-  type Storage,
-  type Transport,
-  type TransportStatus,
-  type TxPool,
 } from '@it-chain/contracts';
 import { P2p as P2pRole } from '@it-chain/contracts';
 import { Admission } from './admission.js';
 import type { Direction } from './decide-founding.js';
+import { candidateGenesis } from './candidate-genesis.js';
 import { Dialer } from './dialer.js';
 import { Founding, type Meeting } from './founding.js';
+import { Introduction } from './introduction.js';
 import { LeaderRepository } from './leader-repository.js';
 import { otherNetwork, type OtherNetwork } from './other-network.js';
 import type { P2pConfig } from './p2p-config.js';
+import type { P2pDependencies } from './p2p-dependencies.js';
 import { P2pStore } from './p2p-store.js';
 import { PeerTable, type PeerRow } from './peer-table.js';
 import { refusalOf } from './read-genesis.js';
 import { RecordGossip } from './record-gossip.js';
-
-/** What the plugin needs around it. */
-export interface P2pDependencies {
-  readonly clock: Clock;
-  readonly log: Log;
-  readonly metrics: Metrics;
-  readonly identity: NodeIdentity;
-  /** Founds at start instead of waiting for somebody. */
-  readonly solo: boolean;
-  readonly storage: Storage;
-  readonly transport: Transport;
-  readonly application: Application;
-  readonly chain: Chain;
-  readonly txpool: TxPool;
-  readonly consensus: Consensus;
-  /** Random bytes of a length. */
-  readonly random: (length: number) => Uint8Array;
-  /** Signs with the key of the node: 64 bytes. */
-  readonly sign: (
-    domain: 'join' | 'transaction' | 'record',
-    network: Uint8Array,
-    content: Uint8Array,
-  ) => Promise<Uint8Array>;
-  /** One verdict per signature, in order. */
-  readonly verify: (checks: readonly SignatureCheck[]) => Promise<boolean[]>;
-  /** Publishes an event or sends a transient message. */
-  readonly emit: <B>(notice: NoticeDefinition<B>, body: B) => Promise<void>;
-  /** Tells the health of the plugin. */
-  readonly health: (health: Health) => void;
-}
 
 /** What is made once the application has said its name. */
 interface Parts {
@@ -102,13 +59,12 @@ export class P2pNode implements P2p {
   readonly #table: PeerTable;
   readonly #leader: LeaderRepository;
   readonly #dialer: Dialer;
+  readonly #introduction: Introduction;
   readonly #known: Gauge;
   readonly #connected: Gauge;
   #application = '';
   #parts: Parts | undefined;
   readonly #cancels: Cancel[] = [];
-  #address = '';
-  #announced = '';
   /** A member says that it has recovered this network. */
   #recoveryClaimed = false;
   #stopped = false;
@@ -121,6 +77,9 @@ export class P2pNode implements P2p {
     this.#known = dependencies.metrics.gauge('p2p_known_peers', 'Rows of the peer table');
     this.#connected = dependencies.metrics.gauge('p2p_connected_peers', 'Sessions to other nodes');
     this.#leader = new LeaderRepository({ store: this.#store, emit: dependencies.emit });
+    this.#introduction = new Introduction(dependencies.transport, () =>
+      this.#started().founding.hello(this.#leader.leader.publicKey ?? new Uint8Array(0)),
+    );
     this.#dialer = new Dialer(config, {
       clock: dependencies.clock,
       log: dependencies.log,
@@ -144,7 +103,7 @@ export class P2pNode implements P2p {
     this.#parts = parts;
     if (!parts.founding.hasCandidate) await this.#drawCandidate(0);
     if (solo && parts.founding.hasCandidate) await parts.founding.found();
-    await this.#announce();
+    await this.#introduction.announce();
     this.#dialer.start();
     this.#cancels.push(
       clock.every(this.#config.reconcileMs, () => void this.#guarded('reconcile', () => this.reconcile())),
@@ -184,7 +143,7 @@ export class P2pNode implements P2p {
       nodeId,
       publicKey,
       name,
-      address: this.#address,
+      address: this.#introduction.address,
       self: true,
       connected: false,
       direction: 'none',
@@ -214,7 +173,7 @@ export class P2pNode implements P2p {
     if ((await this.#meet(nodeId, publicKey, hello, direction)) === undefined) return;
     const { founding, gossip } = this.#started();
     // The handshake may have shown an older hello than what holds now.
-    await this.#tellHello([nodeId]);
+    await this.#introduction.tell([nodeId]);
     if (founding.genesis !== undefined) await gossip.introduce(nodeId);
     await this.#table.flush();
   }
@@ -241,7 +200,7 @@ export class P2pNode implements P2p {
       if (session === undefined) return;
       const meeting = await this.#meet(from, publicKey, Hello.decode(body), session.direction);
       // Where this network stays, the other side has to change: it may not know what holds here.
-      if (meeting?.decision === 'keep' && meeting.other !== meeting.own) await this.#tellHello([from]);
+      if (meeting?.decision === 'keep' && meeting.other !== meeting.own) await this.#introduction.tell([from]);
     }
   }
 
@@ -259,8 +218,8 @@ export class P2pNode implements P2p {
     }
     if (!this.#started().founding.reached(tip)) return;
     // From the first block on this network beats every other one without blocks: the peers should know at once.
-    await this.#announce();
-    await this.#tellHello([]);
+    await this.#introduction.announce();
+    await this.#introduction.tell([]);
   }
 
   /** Consensus entered a height or round. */
@@ -281,12 +240,12 @@ export class P2pNode implements P2p {
     }
     // Until the first block the network may still change: said again and again, as any message may be lost.
     founding.reached(await this.#store.height());
-    if (founding.height <= 1) await this.#tellHello([]);
-    this.#noteAddress(await transport.status({}));
-    if (founding.genesis !== undefined) await gossip.renew(founding.genesis.digest, this.#address);
+    if (founding.height <= 1) await this.#introduction.tell([]);
+    this.#introduction.noteAddress(await transport.status({}));
+    if (founding.genesis !== undefined) await gossip.renew(founding.genesis.digest, this.#introduction.address);
     this.#known.set(this.#table.size);
     this.#connected.set(open.size);
-    await this.#announce();
+    await this.#introduction.announce();
     await this.#table.flush();
     if (founding.genesis !== undefined) await this.#lookUp();
   }
@@ -353,31 +312,12 @@ export class P2pNode implements P2p {
     });
   }
 
-  /** Sets the hello of coming sessions, where it is another one. */
-  async #announce(): Promise<void> {
-    const hello = this.#hello();
-    const encoded = Buffer.from(Hello.encode(hello)).toString('latin1');
-    if (encoded === this.#announced) return;
-    await this.#deps.transport.announce({ hello });
-    this.#announced = encoded;
-  }
-
-  /** Tells open sessions what holds now; no names = all. */
-  async #tellHello(peers: readonly string[]): Promise<void> {
-    const hello = { ...this.#hello(), addresses: this.#address === '' ? [] : [this.#address] };
-    await this.#deps.transport.deliver({ peers, kind: PEER_KINDS.hello, body: Hello.encode(hello), lane: 'control' });
-  }
-
-  #hello(): Hello {
-    return this.#started().founding.hello(this.#leader.leader.publicKey ?? new Uint8Array(0));
-  }
-
   /** The candidate needs to know whether the node is on loopback, which the gateway may say only when it has opened. */
   async #drawCandidate(attempt: number): Promise<void> {
     const { genesis: wanted } = this.#config;
     const { transport, identity, clock, random, log } = this.#deps;
     const status = await transport.status({});
-    this.#noteAddress(status);
+    this.#introduction.noteAddress(status);
     const place = status.listening === '' ? status.advertised : status.listening;
     if (place === '' && wanted.admission === undefined && attempt < CANDIDATE_POLLS && !this.#stopped) {
       this.#cancels.push(
@@ -388,20 +328,11 @@ export class P2pNode implements P2p {
       );
       return;
     }
-    const { admission = isLoopback(place) ? 'open' : 'vote', allowlist, ...limits } = wanted;
-    const candidate = {
-      ...GENESIS_DEFAULTS,
-      ...limits,
-      nonce: random(32),
-      founder: identity.publicKey,
-      validators: [identity.publicKey],
-      admission,
-      allowlist: allowlist.map((text) => fromHex(text, 32) ?? new Uint8Array(32)),
-      application: this.#application,
-      time: clock.now(),
-    };
+    const application = this.#application;
+    const founder = { publicKey: identity.publicKey, place, application, time: clock.now(), nonce: random(32) };
+    const candidate = candidateGenesis(wanted, founder);
     await this.#started().founding.draw(Genesis.encode(candidate));
-    log.debug('the candidate genesis is drawn', { admission, application: this.#application });
+    log.debug('the candidate genesis is drawn', { admission: candidate.admission, application });
   }
 
   async #drawLate(attempt: number): Promise<void> {
@@ -409,12 +340,8 @@ export class P2pNode implements P2p {
     const { founding } = this.#started();
     if (!founding.hasCandidate) return;
     if (this.#deps.solo) await founding.found();
-    await this.#announce();
-    await this.#tellHello([]);
-  }
-
-  #noteAddress({ advertised }: Infer<typeof TransportStatus>): void {
-    this.#address = advertised;
+    await this.#introduction.announce();
+    await this.#introduction.tell([]);
   }
 
   #makeParts(): Parts {
@@ -429,9 +356,9 @@ export class P2pNode implements P2p {
           this.#leader.forget();
           this.#table.changeNetwork(digest);
           await this.#guarded('tell the network', async () => {
-            await this.#announce();
-            await this.#tellHello([]);
-            await gossip.renew(digest, this.#address);
+            await this.#introduction.announce();
+            await this.#introduction.tell([]);
+            await gossip.renew(digest, this.#introduction.address);
           });
         },
       },
@@ -467,9 +394,4 @@ function describe({ nodeId, publicKey, name, address, session, seen }: PeerRow):
     direction: session?.direction ?? 'none',
     since: session?.since ?? seen,
   };
-}
-
-/** True for `host:port` on this machine only. */
-export function isLoopback(place: string): boolean {
-  return /^(?:localhost|127(?:\.\d{1,3}){3}|\[::1\]):\d+$/.test(place);
 }
