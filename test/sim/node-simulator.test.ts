@@ -103,6 +103,51 @@ describe('the node simulator with the shipped plugins', function () {
     expect(contradictions).to.be.greaterThan(0);
   });
 
+  // It stayed a second behind for good: it heard where the others were from STATUS only, which comes once a second.
+  it('a validator that comes back under a steady load is where the others are, and votes with them', async () => {
+    const chaosMs = 10_000;
+    const put = (at: number): NodePlan['actions'][number] => ({ at, type: 'submit', transaction: '', nodes: [0] });
+    const puts = Array.from({ length: chaosMs / 40 }, (_, index) => put(40 * index));
+    const away: NodePlan['actions'] = [
+      { at: 1_500, type: 'crash', node: 3, afterEffects: 0 },
+      { at: 3_000, type: 'start', node: 3 },
+    ];
+    const plan: NodePlan = { ...quiet, actions: [...puts, ...away].sort((one, other) => one.at - other.at) };
+    const first = new Map<string, number>();
+    const own = new Map<string, number>();
+    const trace = (line: string): void => {
+      const [, at, node, height = ''] = /^ *(\S+) (\d) committed (\d+)/.exec(line) ?? [];
+      const seen = node === '3' ? own : first;
+      if (at !== undefined && !seen.has(height)) seen.set(height, Number(at));
+    };
+    const { violation, simulatedMs } = await runNodes(shippedNodes, { seed: 1, plan, chaosMs, trace });
+    expect(violation?.message).to.equal(undefined);
+    // From well after its start until the load ends.
+    const late = [...first].filter(([, at]) => at > simulatedMs - 8_000 && at < simulatedMs - 4_000);
+    expect(late.length).to.be.greaterThan(20);
+    for (const [height, at] of late) expect((own.get(height) ?? Infinity) - at, `height ${height}`).to.be.lessThan(200);
+  });
+
+  // One peer that named a great height and never answered kept every commit of the others waiting for it, for a minute each time.
+  it('a peer that boasts of blocks and gives none holds nobody up', async () => {
+    const chaosMs = 6_000;
+    const actions = Array.from({ length: chaosMs / 100 }, (_, index): NodePlan['actions'][number] => {
+      return { at: 100 * index, type: 'submit', transaction: '', nodes: [0] };
+    });
+    const blocks = async (byzantine: NodePlan['byzantine']): Promise<{ lies: number; made: number }> => {
+      const committed: string[] = [];
+      const trace = (line: string): void => void (/ 0 committed /.test(line) && committed.push(line));
+      const plan: NodePlan = { ...quiet, byzantine, actions };
+      const { violation, lies } = await runNodes(shippedNodes, { seed: 1, plan, chaosMs, trace });
+      expect(violation?.message).to.equal(undefined);
+      return { lies, made: committed.length };
+    };
+    const honest = await blocks({});
+    const boasted = await blocks({ 2: 'boaster' });
+    expect(boasted.lies).to.be.greaterThan(50);
+    expect(boasted.made).to.be.greaterThan(honest.made * 0.8);
+  });
+
   it('makes the schedule of a failing run smaller', async () => {
     const plugins: NodesUnderTest['plugins'] = (plan) => shippedNodes.plugins(plan).map(breaking);
     const under: NodesUnderTest = { ...shippedNodes, plugins };

@@ -17,6 +17,8 @@ import {
 const ATTEMPTS = 4;
 /** Blocks that the first request to a peer asks for; grows while answers are complete. */
 const FIRST_SLICE = 32;
+/** Fetches in which a peer that gave nothing is passed over, as long as there are others. */
+const PASSED_OVER = 16;
 
 interface Slice {
   readonly peer: string;
@@ -33,6 +35,10 @@ export class BlockFetcher {
   #slice = FIRST_SLICE;
   /** Moves the first peer on, so that the load is spread. */
   #turn = 0;
+  /** Requests that a peer has not answered yet. */
+  readonly #open = new Map<string, number>();
+  /** For how many fetches more a peer that gave nothing is passed over. */
+  readonly #passedOver = new Map<string, number>();
 
   constructor(
     options: { readonly fetchPeers: number; readonly rangeBlocks: number },
@@ -53,8 +59,9 @@ export class BlockFetcher {
     const sources: string[] = [];
     const peers = [...new Set(request.peers)];
     if (peers.length === 0 || request.to < request.from) return { blocks, sources };
+    this.#forgive();
     for (let attempt = 0; attempt < ATTEMPTS && blocks.length === 0; attempt += 1) {
-      const slices = this.#slices(request.from, request.to, peers);
+      const slices = this.#slices(request.from, request.to, this.#promising(peers));
       const answers = await Promise.all(slices.map((slice) => this.#ask(slice, timeoutMs)));
       for (const [index, slice] of slices.entries()) {
         const answer = answers[index] ?? [];
@@ -67,6 +74,19 @@ export class BlockFetcher {
       this.#adapt(slices, answers);
     }
     return { blocks, sources };
+  }
+
+  /** Those that owe no answer and did not fail a moment ago; all where there are none. */
+  #promising(peers: readonly string[]): readonly string[] {
+    const good = peers.filter((peer) => !this.#open.has(peer) && !this.#passedOver.has(peer));
+    return good.length > 0 ? good : peers;
+  }
+
+  #forgive(): void {
+    for (const [peer, left] of this.#passedOver) {
+      if (left > 1) this.#passedOver.set(peer, left - 1);
+      else this.#passedOver.delete(peer);
+    }
   }
 
   #slices(from: number, to: number, peers: readonly string[]): Slice[] {
@@ -89,7 +109,19 @@ export class BlockFetcher {
     else this.#slice = Math.min(this.#rangeBlocks, this.#slice * 2);
   }
 
-  async #ask({ peer, from, to }: Slice, timeoutMs: number | undefined): Promise<CertifiedBlock[]> {
+  async #ask(slice: Slice, timeoutMs: number | undefined): Promise<CertifiedBlock[]> {
+    const { peer } = slice;
+    this.#open.set(peer, (this.#open.get(peer) ?? 0) + 1);
+    const blocks = await this.#request(slice, timeoutMs);
+    const open = (this.#open.get(peer) ?? 1) - 1;
+    if (open > 0) this.#open.set(peer, open);
+    else this.#open.delete(peer);
+    if (blocks.length === 0) this.#passedOver.set(peer, PASSED_OVER);
+    else this.#passedOver.delete(peer);
+    return blocks;
+  }
+
+  async #request({ peer, from, to }: Slice, timeoutMs: number | undefined): Promise<CertifiedBlock[]> {
     const body = BlockRangeRequest.encode({ from, maxCount: to - from + 1, maxBytes: 0 });
     try {
       const answer = await this.#transport.fetch(

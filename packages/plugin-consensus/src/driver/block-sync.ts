@@ -13,8 +13,11 @@ import {
   type CertifiedBlock,
   type Chain,
   type ChainTip,
+  type Clock,
   type Counter,
+  type FetchBlocksAnswer,
   type Genesis,
+  type Infer,
   type Log,
   type SignatureCheck,
 } from '@it-chain/contracts';
@@ -22,16 +25,22 @@ import {
 /** What block sync works with. */
 export interface BlockSyncDependencies {
   readonly chain: Chain;
+  readonly clock: Pick<Clock, 'monotonic'>;
   readonly log: Log;
   readonly blocks: Counter;
   readonly verify: (checks: readonly SignatureCheck[]) => Promise<boolean[]>;
+  /** Height of the last block that was committed, as far as this plugin knows. */
+  readonly height: () => number;
   /** Connected peers and the heights they claim, this node's bans left out; the most promising first. */
   readonly sources: () => readonly { readonly nodeId: string; readonly height: number }[];
+  /** Runs with the present tip while nothing else commits; tells where the tip is afterwards. */
+  readonly exclusive: (work: (tip: ChainTip) => Promise<ChainTip>) => Promise<void>;
   /** A peer sent a block without a valid certificate. */
   readonly onWrong: (nodeId: string, reason: string) => void;
-  readonly onCommitted: (tip: ChainTip) => void;
   readonly isStopped: () => boolean;
 }
+
+type FetchedBlocks = Infer<typeof FetchBlocksAnswer>;
 
 /** A certified block that was read, and who sent it. */
 interface ReadBlock {
@@ -44,6 +53,9 @@ interface ReadBlock {
 
 /** Most peers that are asked for one range. */
 const MAX_SOURCES = 3;
+/** How long a peer that was asked in vain is not asked again, in ms; twice as long each further time, up to the longest. */
+const UNHELPFUL_MS = 10_000;
+const LONGEST_UNHELPFUL_MS = 600_000;
 
 /**
  * Catches up by certificates: a peer can withhold, it cannot lie. Blocks are verified against the set of their height,
@@ -56,7 +68,12 @@ export class BlockSync {
   readonly #snapshotAfter: number;
   /** Peers whose snapshot did not hold; they are asked for blocks only. */
   readonly #refused = new Set<string>();
+  /** Peers that gave nothing of what they said they have: how often, and until when they are not asked, in monotonic ms. */
+  readonly #unhelpful = new Map<string, { readonly times: number; readonly until: number }>();
   readonly #with: BlockSyncDependencies;
+  #running: Promise<void> | undefined;
+  /** Ends the wait for an answer, to look at who is ahead now. */
+  #wake: (() => void) | undefined;
 
   constructor(
     options: {
@@ -74,63 +91,110 @@ export class BlockSync {
     this.#with = dependencies;
   }
 
-  /** Fetches and commits from `tip` on until nobody is ahead or nobody helps. Returns the tip that was reached. */
-  async run(tip: ChainTip): Promise<ChainTip> {
-    let reached = tip;
-    while (!this.#with.isStopped()) {
-      const ahead = this.#with.sources().filter(({ height }) => height > reached.height);
-      const target = Math.max(reached.height, ...ahead.map(({ height }) => height));
-      if (target === reached.height) break;
-      const peers = ahead.slice(0, MAX_SOURCES).map(({ nodeId }) => nodeId);
-      const begun = await this.#snapshot(reached, target, peers);
-      if (begun !== undefined) {
-        reached = begun;
-        this.#with.onCommitted(reached);
-        continue;
-      }
-      const before = reached.height;
-      const to = Math.min(target, before + this.#batch);
-      reached = await this.#range(reached, to, peers);
-      if (reached.height === before) break;
-      this.#with.onCommitted(reached);
-    }
-    return reached;
+  /**
+   * Fetches and commits until nobody is ahead or nobody helps. Whoever is asked may never answer, so nothing else waits for
+   * it: blocks that are decided meanwhile are committed, and a peer that turns out to be ahead is asked besides.
+   */
+  run(): Promise<void> {
+    this.#wake?.();
+    this.#running ??= this.#all().finally(() => (this.#running = undefined));
+    return this.#running;
   }
 
-  /** The tip after a snapshot, where this is a new node that is far behind and a peer offers one that saves enough. */
-  async #snapshot(tip: ChainTip, target: number, peers: readonly string[]): Promise<ChainTip | undefined> {
+  async #all(): Promise<void> {
+    while (!this.#with.isStopped()) {
+      const { height } = this.#with;
+      const from = height();
+      const ahead = this.#ahead(from);
+      const target = Math.max(from, ...ahead.map((source) => source.height));
+      if (target === from) break;
+      const peers = ahead.slice(0, MAX_SOURCES).map(({ nodeId }) => nodeId);
+      if (await this.#snapshot(from, target, peers)) continue;
+      const fetched = await this.#fetch(from, Math.min(target, from + this.#batch), peers);
+      // Another peer is ahead: it may answer where these do not.
+      if (fetched === undefined) continue;
+      await this.#with.exclusive((tip) => this.#range(tip, fetched));
+      if (height() <= from) this.#noteUnhelpful(peers);
+    }
+  }
+
+  /** Who claims to be above a height and has not been asked in vain a moment ago. */
+  #ahead(height: number): { readonly nodeId: string; readonly height: number }[] {
+    const now = this.#with.clock.monotonic();
+    const sources = this.#with.sources();
+    for (const [nodeId, { until }] of this.#unhelpful) {
+      const isGone = !sources.some((source) => source.nodeId === nodeId);
+      if (isGone && until <= now) this.#unhelpful.delete(nodeId);
+    }
+    return sources.filter(
+      (source) => source.height > height && (this.#unhelpful.get(source.nodeId)?.until ?? 0) <= now,
+    );
+  }
+
+  /** They said that they have blocks, and gave none: they are left alone for a while, each time for longer. */
+  #noteUnhelpful(peers: readonly string[]): void {
+    const now = this.#with.clock.monotonic();
+    for (const peer of peers) {
+      const times = (this.#unhelpful.get(peer)?.times ?? 0) + 1;
+      const pause = Math.min(UNHELPFUL_MS * 2 ** (times - 1), LONGEST_UNHELPFUL_MS);
+      this.#unhelpful.set(peer, { times, until: now + pause });
+    }
+  }
+
+  /** Undefined where a new source came up while these were waited for. */
+  async #fetch(from: number, to: number, peers: readonly string[]): Promise<FetchedBlocks | undefined> {
+    const fetched = this.#with.chain.fetch({ from: from + 1, to, peers });
+    // Of an answer that nobody waits for any more, a failure is no news.
+    fetched.catch(() => undefined);
+    for (;;) {
+      const woken = new Promise<undefined>((resolve) => (this.#wake = () => resolve(undefined)));
+      const outcome = await Promise.race([fetched, woken]);
+      this.#wake = undefined;
+      if (outcome !== undefined) return outcome;
+      const isNew = this.#ahead(this.#with.height()).some(({ nodeId }) => !peers.includes(nodeId));
+      if (isNew && peers.length < MAX_SOURCES) return undefined;
+      if (this.#with.height() >= to) return undefined;
+    }
+  }
+
+  /** Begins with a snapshot, where this is a new node that is far behind and a peer offers one that saves enough. */
+  async #snapshot(height: number, target: number, peers: readonly string[]): Promise<boolean> {
     const { chain, log, verify, onWrong } = this.#with;
-    const isFar = this.#snapshotAfter > 0 && tip.height === 0 && target > this.#snapshotAfter;
-    if (!isFar || chain.findSnapshot === undefined || chain.restore === undefined) return undefined;
+    const { findSnapshot, restore } = chain;
+    const isFar = this.#snapshotAfter > 0 && height === 0 && target > this.#snapshotAfter;
+    if (!isFar || findSnapshot === undefined || restore === undefined) return false;
     let source = '';
     try {
       const asked = peers.filter((peer) => !this.#refused.has(peer));
-      const { snapshot, peer } = await chain.findSnapshot({ peers: asked });
-      if (snapshot === undefined || 2 * snapshot.height < target) return undefined;
+      const { snapshot, peer } = await findSnapshot({ peers: asked });
+      if (snapshot === undefined || 2 * snapshot.height < target) return false;
       source = peer;
       this.#refused.add(peer);
       const verdicts = await verify(readSnapshot(this.#genesis, snapshot).checks);
       if (!verdicts.every(Boolean)) {
         throw failure('ERR_CERTIFICATE_INVALID', `the snapshot of height ${snapshot.height} has invalid signatures`);
       }
-      return await chain.restore({ snapshot, peer });
+      await this.#with.exclusive(() => restore({ snapshot, peer }));
+      return true;
     } catch (error) {
       if (isItChainError(error) && WRONG.has(error.code) && source !== '') onWrong(source, error.message);
       log.warn('no snapshot was taken; blocks are fetched instead', { peer: source, reason: messageOf(error) });
-      return undefined;
+      return false;
     }
   }
 
-  async #range(tip: ChainTip, to: number, peers: readonly string[]): Promise<ChainTip> {
-    const { blocks, sources } = await this.#with.chain.fetch({ from: tip.height + 1, to, peers });
+  async #range(tip: ChainTip, { blocks, sources }: FetchedBlocks): Promise<ChainTip> {
     let reached = tip;
     for (const [index, certified] of blocks.entries()) {
       const source = sources[index] ?? '';
       try {
         const read = readCertified(certified, source, this.#network);
+        // Decided here while it was fetched.
+        if (read.height <= tip.height) continue;
         await this.#verify(read, reached);
         reached = await this.#commit(read);
         this.#with.blocks.add();
+        this.#unhelpful.delete(source);
       } catch (error) {
         if (!isItChainError(error) || !WRONG.has(error.code)) throw error;
         this.#with.log.warn('a peer sent a block that does not hold', { peer: source, error: messageOf(error) });

@@ -184,6 +184,7 @@ export class ConsensusDriver {
       onBan: (nodeId, reason) => this.#disconnect(nodeId, reason),
       sources: ({ state, inbox }) => this.#sessions.sources(state, (nodeId) => inbox.isBanned(nodeId)),
       onTip: () => this.#tellWork(),
+      onBehind: (session) => this.#sync(session),
     });
     const silentUntil = log.highest > tip.height + 1 && !acceptsRisk(this.#context) ? log.highest : 0;
     const { evidence } = this.#session;
@@ -263,7 +264,7 @@ export class ConsensusDriver {
         this.#keepEvidence(session, effect);
         break;
       case 'sync':
-        this.#try('sync', () => session.ledger.exclusive((tip) => session.sync.run(tip)));
+        this.#sync(session);
         break;
       case 'audit':
         this.#try('audit a peer', () => this.#auditor.ask(session, effect));
@@ -275,6 +276,10 @@ export class ConsensusDriver {
         tellRound(this.#context, session.state.members, effect);
         break;
     }
+  }
+
+  #sync(session: Session): void {
+    this.#try('sync', () => session.sync.run());
   }
 
   #send(session: Session, to: readonly Uint8Array[], content: ConsensusMessage, attempt: number): void {

@@ -56,6 +56,8 @@ export interface InboxDependencies {
   /** The state of the machine, to know who may say what. */
   readonly state: () => State;
   readonly accept: (message: VerifiedMessage) => void;
+  /** A peer votes above what can be checked here: it says that its tip is this one, unproven, as STATUS would. */
+  readonly onAhead: (from: Uint8Array, tip: number) => void;
   /** DECIDED of a height that is committed here already. */
   readonly onOldDecided: (message: VerifiedMessage) => void;
   /** A peer has used up its strikes. */
@@ -174,7 +176,9 @@ export class Inbox {
       // Below the open height it only asks for help, and counts for nothing.
       if (height < state.height) return [];
       const members = membersAt(state, height);
-      return members === undefined ? undefined : this.#voteChecks(votesIn(content), members);
+      if (members !== undefined) return this.#voteChecks(votesIn(content), members);
+      this.#with.onAhead(from, height - 1);
+      return undefined;
     }
     if (content.kind === 'decided') return this.#decidedChecks(content, state);
     if (content.kind === 'status') {

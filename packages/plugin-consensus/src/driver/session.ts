@@ -18,6 +18,7 @@ import { createState, type State } from '../machine/state.js';
 import { BlockSync } from './block-sync.js';
 import { EvidenceStore } from './evidence-store.js';
 import { Inbox, type VerifiedMessage } from './inbox.js';
+import { Lag } from './lag.js';
 import { LeaderWatch } from './leader-watch.js';
 import { Ledger } from './ledger.js';
 import { Outbox } from './outbox.js';
@@ -60,6 +61,8 @@ export interface SessionPorts {
   readonly onBan: (nodeId: string, reason: string) => void;
   readonly sources: (session: Session) => { nodeId: string; height: number }[];
   readonly onTip: () => void;
+  /** Others are ahead by more than the open height. */
+  readonly onBehind: (session: Session) => void;
 }
 
 /** Wires the parts of a session together; it has no logic of its own, which is why it is one long function. */
@@ -96,6 +99,7 @@ export function openSession(
     dropped: metrics.counter('consensus_dropped_total', 'Peer messages that were dropped, by reason', ['reason']),
     state: () => state,
     accept: ({ from, content, attempt }) => ports.input({ type: 'message', from, content, attempt }, session),
+    onAhead: (from, tip) => lag.onAhead(from, tip),
     onOldDecided: (message) => ports.onOldDecided(session, message),
     onBan: ports.onBan,
   });
@@ -126,9 +130,11 @@ export function openSession(
       log,
       verify,
       blocks: metrics.counter('consensus_synced_blocks_total', 'Blocks committed from other nodes by certificate'),
+      clock,
+      height: () => state.tip?.height ?? 0,
       sources: () => ports.sources(session),
+      exclusive: (work) => ledger.exclusive(work),
       onWrong: (nodeId, reason) => inbox.strike(nodeId, reason, true),
-      onCommitted: (tip) => ports.input({ type: 'committed', tip }, session),
       isStopped: () => session.closed,
     },
   );
@@ -145,6 +151,11 @@ export function openSession(
     failpoint: context.failpoint,
     onDiverged: (error) => context.fatal('safety', error),
     isStopped: () => session.closed,
+  });
+  const lag = new Lag({
+    state: () => state,
+    input: (input) => ports.input(input, session),
+    sync: () => ports.onBehind(session),
   });
   const promoter = new Promoter({ ...context.config.promotion, genesis, network }, { context, txpool: roles.txpool });
   const watch = new LeaderWatch(

@@ -117,7 +117,8 @@ export class Liar {
       const lies = kind === PEER_KINDS.blocks && request.errorCode === '' && strategy.answer !== undefined;
       if (!lies || actor === undefined) return transport.answer(request, call);
       this.#world.did();
-      return transport.answer({ ...request, body: this.#answer(request.body, actor) }, call);
+      const body = this.#answer(request.body, actor);
+      return body === undefined ? Promise.resolve({}) : transport.answer({ ...request, body }, call);
     };
     const take: TxPool['take'] = async (request, call) => {
       const taken = await pool.take(request, call);
@@ -132,13 +133,14 @@ export class Liar {
     return withRole(withRole(context, Transport, { answer }), TxPool, { take });
   }
 
-  #answer(body: Uint8Array, actor: Actor): Uint8Array {
+  #answer(body: Uint8Array, actor: Actor): Uint8Array | undefined {
     const { blocks } = BlockRangeAnswer.decode(body);
     const committed = blocks.map(({ block, certificate }) => ({
       block: Block.decode(block),
       certificate: Certificate.decode(certificate),
     }));
-    const told: readonly CommittedBlock[] = this.#strategy.answer?.(committed, actor) ?? committed;
+    const told = this.#strategy.answer === undefined ? committed : this.#strategy.answer(committed, actor);
+    if (told === undefined) return undefined;
     return BlockRangeAnswer.encode({
       blocks: told.map(({ block, certificate }) => ({
         block: Block.encode(block),

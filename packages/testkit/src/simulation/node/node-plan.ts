@@ -1,7 +1,7 @@
 import { toleratedAmong } from '../arithmetic.js';
 import { Random } from '../random.js';
 import { drawPlan, type Action, type FaultProfile } from '../schedule.js';
-import { STRATEGIES } from '../strategies/index.js';
+import { NODE_STRATEGIES } from '../strategies/index.js';
 
 /** Length of the troubled part where nothing else is asked for, in simulated ms. */
 export const NODE_CHAOS_MS = 15_000;
@@ -155,7 +155,7 @@ class MemberPlanner {
     const liars = profile.byzantine && random.chance(0.6) ? toleratedAmong(founders) : 0;
     const all = Array.from({ length: founders }, (_, index) => index);
     for (const node of random.shuffle(all).slice(0, liars)) {
-      this.#byzantine[node] = random.pick(strategies ?? [...Object.keys(STRATEGIES), TWINS, TWINS]);
+      this.#byzantine[node] = random.pick(strategies ?? [...Object.keys(NODE_STRATEGIES), TWINS, TWINS]);
     }
     if (members) {
       for (let node = founders; node < nodes; node += 1)

@@ -3,7 +3,7 @@ import { Links, NO_FAULTS } from '../links.js';
 import { NO_DISK_FAULTS } from '../process.js';
 import { Random } from '../random.js';
 import type { Action } from '../schedule.js';
-import { STRATEGIES } from '../strategies/index.js';
+import { NODE_STRATEGIES } from '../strategies/index.js';
 import { Liar, type Speech } from './liar.js';
 import type { NodeClient } from './node-client.js';
 import { identityOf, type NodeAction, type NodePlan } from './node-plan.js';
@@ -71,7 +71,7 @@ export class NodeStage {
   #corrupt(index: number, name: string, speech: Speech, random: Random): void {
     // A twin needs no lie: two honest processes with one key contradict each other by themselves.
     if (this.#plan.twins.includes(index)) return;
-    const strategy = STRATEGIES[name]?.();
+    const strategy = NODE_STRATEGIES[name]?.();
     const node = this.nodes[index];
     if (node === undefined || strategy === undefined) throw new RangeError(`no strategy "${name}" for node ${index}`);
     node.liar = new Liar(index, strategy, {

@@ -1,3 +1,4 @@
+import { Boaster } from './boaster.js';
 import { CensoringLeader } from './censoring-leader.js';
 import { EquivocatingLeader } from './equivocating-leader.js';
 import { Garbage } from './garbage.js';
@@ -9,6 +10,7 @@ import { Usurper } from './usurper.js';
 
 export { roundChangeOf, Strategy, type Actor } from './strategy.js';
 export {
+  Boaster,
   CensoringLeader,
   DuplicateSender,
   EquivocatingLeader,
@@ -35,4 +37,10 @@ export const STRATEGIES: Readonly<Record<string, () => Strategy>> = {
   withholding: () => new Withholder(),
   garbage: () => new Garbage(),
   usurper: () => new Usurper(),
+};
+
+/** Those that need whole nodes besides: the core simulator has nobody who fetches blocks. */
+export const NODE_STRATEGIES: Readonly<Record<string, () => Strategy>> = {
+  ...STRATEGIES,
+  boaster: () => new Boaster(),
 };

@@ -40,8 +40,8 @@ export abstract class Strategy {
   /** Whether its blocks may hold a transaction. Without it: all. */
   admit?(transaction: string): boolean;
 
-  /** What it answers when it is asked for blocks. Without it: the blocks. */
-  answer?(blocks: readonly CommittedBlock[], actor: Actor): readonly CommittedBlock[];
+  /** What it answers when it is asked for blocks; undefined: nothing, for ever. Without it: the blocks. */
+  answer?(blocks: readonly CommittedBlock[], actor: Actor): readonly CommittedBlock[] | undefined;
 }
 
 /** A ROUND_CHANGE of the actor with this claim. */
