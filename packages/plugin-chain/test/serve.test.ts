@@ -161,6 +161,27 @@ describe('sync', () => {
     expect(await late.chain.fetch({ from: 1, to: 40, peers: [] })).to.deep.equal({ blocks: [], sources: [] });
   });
 
+  it('passes over a peer that owes an answer or gave none, as long as there is another one', async () => {
+    const source = await grown(10);
+    const late = await new ChainFixture('late', genesis).start();
+    const asked: string[] = [];
+    late.peer = async ({ peer, body }) => {
+      asked.push(peer);
+      if (peer === 'never') return new Promise(() => undefined);
+      if (peer === 'empty') return BlockRangeAnswer.encode({ blocks: [] });
+      const { blocks } = await source.chain.range(BlockRangeRequest.decode(body));
+      return BlockRangeAnswer.encode({ blocks });
+    };
+    void late.chain.fetch({ from: 1, to: 10, peers: ['never'] }).catch(() => undefined);
+    await late.chain.fetch({ from: 1, to: 10, peers: ['empty'] });
+    asked.length = 0;
+    for (let turn = 0; turn < 6; turn += 1) {
+      const { blocks } = await late.chain.fetch({ from: 1, to: 10, peers: ['never', 'empty', 'good'] });
+      expect(blocks).to.have.length(10);
+    }
+    expect(new Set(asked)).to.deep.equal(new Set(['good']));
+  });
+
   it('leaves out blocks of other heights than were asked for', async () => {
     const source = await grown(10);
     const late = await new ChainFixture('late', genesis).start();
