@@ -23,7 +23,6 @@ import {
 } from '@it-chain/contracts';
 import type { ConsensusMachine, Message, Vote } from '../machine.js';
 import type { Random } from '../random.js';
-import type { CommittedBlock } from '../stub-chain.js';
 import type { Actor, Strategy } from '../strategies/index.js';
 
 const ACT_MS = 100;
