@@ -54,8 +54,8 @@ interface ReadBlock {
 /** Most peers that are asked for one range. */
 const MAX_SOURCES = 3;
 /** How long a peer that was asked in vain is not asked again, in ms; twice as long each further time, up to the longest. */
-const UNHELPFUL_MS = 10_000;
-const LONGEST_UNHELPFUL_MS = 600_000;
+const UNHELPFUL_MS = 2_000;
+const LONGEST_UNHELPFUL_MS = 60_000;
 
 /**
  * Catches up by certificates: a peer can withhold, it cannot lie. Blocks are verified against the set of their height,
@@ -122,9 +122,9 @@ export class BlockSync {
   #ahead(height: number): { readonly nodeId: string; readonly height: number }[] {
     const now = this.#with.clock.monotonic();
     const sources = this.#with.sources();
-    for (const [nodeId, { until }] of this.#unhelpful) {
-      const isGone = !sources.some((source) => source.nodeId === nodeId);
-      if (isGone && until <= now) this.#unhelpful.delete(nodeId);
+    // Whoever has lost its session since may have had no way to answer.
+    for (const nodeId of this.#unhelpful.keys()) {
+      if (!sources.some((source) => source.nodeId === nodeId)) this.#unhelpful.delete(nodeId);
     }
     return sources.filter(
       (source) => source.height > height && (this.#unhelpful.get(source.nodeId)?.until ?? 0) <= now,
