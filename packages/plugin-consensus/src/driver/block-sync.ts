@@ -110,11 +110,15 @@ export class BlockSync {
       if (target === from) break;
       const peers = ahead.slice(0, MAX_SOURCES).map(({ nodeId }) => nodeId);
       if (await this.#snapshot(from, target, peers)) continue;
-      const fetched = await this.#fetch(from, Math.min(target, from + this.#batch), peers);
+      const fetched = await this.#fetch(from, Math.min(target, from + this.#batch), peers).catch((error: unknown) => {
+        this.#noteUnhelpful(peers);
+        throw error;
+      });
       // Another peer is ahead: it may answer where these do not.
       if (fetched === undefined) continue;
       await this.#with.exclusive((tip) => this.#range(tip, fetched));
-      if (height() <= from) this.#noteUnhelpful(peers);
+      // Where blocks came that do not hold, those who were not asked are not to blame.
+      if (height() <= from) this.#noteUnhelpful(fetched.sources.length > 0 ? new Set(fetched.sources) : peers);
     }
   }
 
@@ -132,7 +136,7 @@ export class BlockSync {
   }
 
   /** They said that they have blocks, and gave none: they are left alone for a while, each time for longer. */
-  #noteUnhelpful(peers: readonly string[]): void {
+  #noteUnhelpful(peers: Iterable<string>): void {
     const now = this.#with.clock.monotonic();
     for (const peer of peers) {
       const times = (this.#unhelpful.get(peer)?.times ?? 0) + 1;
@@ -160,13 +164,12 @@ export class BlockSync {
   /** Begins with a snapshot, where this is a new node that is far behind and a peer offers one that saves enough. */
   async #snapshot(height: number, target: number, peers: readonly string[]): Promise<boolean> {
     const { chain, log, verify, onWrong } = this.#with;
-    const { findSnapshot, restore } = chain;
     const isFar = this.#snapshotAfter > 0 && height === 0 && target > this.#snapshotAfter;
-    if (!isFar || findSnapshot === undefined || restore === undefined) return false;
+    if (!isFar || chain.findSnapshot === undefined || chain.restore === undefined) return false;
     let source = '';
     try {
       const asked = peers.filter((peer) => !this.#refused.has(peer));
-      const { snapshot, peer } = await findSnapshot({ peers: asked });
+      const { snapshot, peer } = await chain.findSnapshot({ peers: asked });
       if (snapshot === undefined || 2 * snapshot.height < target) return false;
       source = peer;
       this.#refused.add(peer);
@@ -174,7 +177,10 @@ export class BlockSync {
       if (!verdicts.every(Boolean)) {
         throw failure('ERR_CERTIFICATE_INVALID', `the snapshot of height ${snapshot.height} has invalid signatures`);
       }
-      await this.#with.exclusive(() => restore({ snapshot, peer }));
+      // A block may have been decided meanwhile: with that the chain has begun, and no snapshot is at fault.
+      await this.#with.exclusive(async (tip) =>
+        tip.height > 0 || chain.restore === undefined ? tip : chain.restore({ snapshot, peer }),
+      );
       return true;
     } catch (error) {
       if (isItChainError(error) && WRONG.has(error.code) && source !== '') onWrong(source, error.message);
