@@ -15,7 +15,7 @@ export const PluginLimits = z
       .min(65_536)
       .max(1_024 * MiB)
       .default(64 * MiB)
-      .describe('Bodies that wait in its queues, in bytes: a quarter of what makes publishers wait.'),
+      .describe('Bodies that wait in its queues, in bytes; not more than `memoryBytes`.'),
     publishesPerSecond: count(
       1_000,
       'Messages of one plugin a second; past it its connections are not read for a while.',
@@ -37,6 +37,11 @@ export const BusServerConfig = z
         'What waits in all queues, in bytes, past which publishers other than the node wait; the double is refused.',
       ),
     plugin: PluginLimits,
+  })
+  .superRefine(({ memoryBytes, plugin }, context) => {
+    if (plugin.queueBytes <= memoryBytes) return;
+    const message = `is more than busServer.memoryBytes, ${memoryBytes}: one plugin could keep the node itself from publishing`;
+    context.addIssue({ code: 'custom', path: ['plugin', 'queueBytes'], message });
   })
   .prefault({});
 export type BusServerConfig = z.output<typeof BusServerConfig>;

@@ -68,8 +68,8 @@ export async function startBroker(
   const users = [own, guest, ...plugins.map(({ user }) => user)];
   const { connections: maxConnections, memoryBytes: memoryWatermarkBytes } = bounds;
   const server = new AmqpServer({ users, closeTimeoutMs: CLOSE_MS, maxConnections, memoryWatermarkBytes });
-  const unwatch = watchBroker(server, dependencies);
   const folder = await mkdtemp(join(tmpdir(), SOCKET_FOLDER));
+  const unwatch = watchBroker(server, dependencies);
   const socketPath = join(folder, 'bus.sock');
   const close = async (): Promise<void> => {
     unwatch();

@@ -126,6 +126,13 @@ describe('the bus of the gateway', function () {
     await until(async () => Number(await metric(refused)) > 0, 'the refusal to be counted');
   });
 
+  it('refuses bounds with which one plugin could fill the server', () => {
+    const parse = (memoryBytes: number, queueBytes: number): boolean =>
+      GatewayConfig.safeParse({ busServer: { memoryBytes, plugin: { queueBytes } } }).success;
+    const [small, large] = [32 * 1_048_576, 64 * 1_048_576];
+    expect([parse(small, large), parse(large, small), parse(small, small)]).to.deep.equal([false, true, true]);
+  });
+
   it('cleans up after a process that was killed, and touches nothing else', async () => {
     const folder = await mkdtemp(join(tmpdir(), 'itc-'));
     await writeFile(join(folder, 'bus.sock'), '');
