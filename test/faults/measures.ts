@@ -33,11 +33,13 @@ export async function nextBlock(arena: Arena, height: number, limitMs: number): 
 /** Waits until the node at `index` is where the others are; gives the time it took, in ms. */
 export async function caughtUp(arena: Arena, index: number, limitMs: number): Promise<number> {
   const start = performance.now();
+  // Not the client that lives over restarts: that one dials a node that was away again after up to 2 s.
+  const { client } = arena.node(index);
   await until(
     `n${index + 1} at the tip`,
     async () => {
       const tip = arena.watch.height;
-      return (await arena.client(index).status({ timeoutMs: 5_000 })).height >= tip;
+      return (await client.status({ timeoutMs: 5_000 })).height >= tip;
     },
     limitMs,
   );
