@@ -80,6 +80,7 @@ class SyncBench {
   readonly claims = new Map<string, number>();
   readonly asked: string[][] = [];
   readonly wrong: string[] = [];
+  readonly near: number[] = [];
   tip = genesisTip(4);
   commits = 0;
   fetch: Fetch = () => Promise.resolve({ blocks: [], sources: [] });
@@ -114,6 +115,7 @@ class SyncBench {
         exclusive: async (work) => {
           this.tip = await work(this.tip);
         },
+        onNearTip: ({ height }) => void this.near.push(height),
         onWrong: (nodeId) => void this.wrong.push(nodeId),
         isStopped: () => false,
       },
@@ -125,6 +127,17 @@ const same = (a: Uint8Array, b: Uint8Array): boolean => Buffer.compare(a, b) ===
 
 describe('block sync', () => {
   const never = (): Promise<never> => new Promise(() => undefined);
+
+  it('tells each of the last tips of a range, so that votes of the next height are taken in time', async () => {
+    const bench = new SyncBench();
+    const blocks = chainOf(bench.tip, 6);
+    bench.claims.set('honest', 6);
+    bench.fetch = () => Promise.resolve({ blocks, sources: blocks.map(() => 'honest') });
+    await bench.sync.run();
+    // The last one is told by whoever holds the tip.
+    expect(bench.near).to.deep.equal([4, 5]);
+    expect(bench.commits).to.equal(6);
+  });
 
   it('waits for an answer without holding anything up, and asks a peer that comes up meanwhile', async () => {
     const bench = new SyncBench();

@@ -99,6 +99,26 @@ describe('the driver', () => {
     expect((await cluster.status(1)).validator).to.equal(false);
   });
 
+  it('a node that does not vote and has missed a block asks for it when it is told a later one', async () => {
+    const cluster = new Cluster(['alice', 'observer'], {}, 1);
+    await cluster.start();
+    await cluster.clock.advance(1_100);
+    let missed = false;
+    cluster.filter = (_from, _to, body) => {
+      const message = decodeMessage(body);
+      if (message?.content.kind !== 'decided' || message.content.certificate.height > 1) return true;
+      missed = true;
+      return false;
+    };
+    // Of the blocks 1 to 4 the first is missing: with the second it can do nothing yet, the third says that it is behind.
+    for (const text of ['tx 1', 'tx 2']) {
+      await cluster.submit(text, 0);
+      await cluster.clock.advance(20);
+    }
+    expect(missed).to.equal(true);
+    expect(heights(cluster)).to.deep.equal([4, 4]);
+  });
+
   it('waits for founding, and begins when it happens', async () => {
     const cluster = new Cluster(['alice']);
     cluster.founded = false;
@@ -109,6 +129,18 @@ describe('the driver', () => {
     expect(cluster.node(0).chain.tip.height).to.equal(0);
     cluster.founded = true;
     expect(await cluster.until(() => cluster.node(0).chain.tip.height === 2)).to.equal(true);
+  });
+
+  it('opens the network as soon as p2p serves, not with the next poll', async () => {
+    const cluster = new Cluster(['alice']);
+    cluster.p2pServes = false;
+    await cluster.start();
+    await cluster.submit('tx');
+    await cluster.clock.advance(250);
+    cluster.p2pServes = true;
+    await cluster.clock.advance(150);
+    await settle(100);
+    expect(cluster.node(0).chain.tip.height).to.equal(2);
   });
 
   it('works on when every event is lost: the poll sees transactions and sessions', async () => {

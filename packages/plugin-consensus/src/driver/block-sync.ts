@@ -35,6 +35,8 @@ export interface BlockSyncDependencies {
   readonly sources: () => readonly { readonly nodeId: string; readonly height: number }[];
   /** Runs with the present tip while nothing else commits; tells where the tip is afterwards. */
   readonly exclusive: (work: (tip: ChainTip) => Promise<ChainTip>) => Promise<void>;
+  /** The tip has moved within a range that is being committed, and its end is near. */
+  readonly onNearTip: (tip: ChainTip) => void;
   /** A peer sent a block without a valid certificate. */
   readonly onWrong: (nodeId: string, reason: string) => void;
   readonly isStopped: () => boolean;
@@ -51,6 +53,8 @@ interface ReadBlock {
   readonly source: string;
 }
 
+/** So close to the end of a range each tip is told: whoever hears of the last only is one block too late for each vote. */
+const NEAR_BLOCKS = 3;
 /** Most peers that are asked for one range. */
 const MAX_SOURCES = 3;
 /** How long a peer that was asked in vain is not asked again, in ms; twice as long each further time, up to the longest. */
@@ -200,6 +204,8 @@ export class BlockSync {
         await this.#verify(read, reached);
         reached = await this.#commit(read);
         this.#with.blocks.add();
+        const left = blocks.length - 1 - index;
+        if (left > 0 && left < NEAR_BLOCKS) this.#with.onNearTip(reached);
         this.#unhelpful.delete(source);
       } catch (error) {
         if (!isItChainError(error) || !WRONG.has(error.code)) throw error;

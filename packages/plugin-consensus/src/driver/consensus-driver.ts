@@ -29,7 +29,8 @@ import { VoteLog } from './wal.js';
 
 /** Bytes of blocks that are sent to a peer that is behind at a time: half of its send budget must stay free for votes. */
 const DECIDED_BYTES = 2 * 1024 * 1024;
-const FOUNDING_RETRY_MS = 200;
+/** Where p2p or the chain does not serve yet, which at the start of a node is a matter of its plugins' order. */
+const OPEN_RETRY_MS = 100;
 
 /**
  * The edge of the machine: turns what happens on the node into inputs and effects into calls. Nothing here decides; a
@@ -160,7 +161,10 @@ export class ConsensusDriver {
   }
 
   async #openOnce(): Promise<void> {
-    const { genesis: encoded } = await this.#roles.p2p.network({});
+    const { genesis: encoded } = await this.#roles.p2p.network({}).catch((error: unknown) => {
+      this.#openSoon();
+      throw error;
+    });
     if (encoded === undefined) return;
     const genesis = Genesis.decode(encoded);
     const network = networkOf(genesis);
@@ -203,9 +207,14 @@ export class ConsensusDriver {
       if (!hasCode(error, 'ERR_NETWORK_UNFOUNDED')) throw error;
     }
     // Only the chain's own change-over is waited for here: it listens to the same event.
-    this.#retry?.();
-    this.#retry = this.#context.clock.after(FOUNDING_RETRY_MS, () => this.#open());
+    this.#openSoon();
     return undefined;
+  }
+
+  #openSoon(): void {
+    this.#retry?.();
+    if (this.#stopped) return;
+    this.#retry = this.#context.clock.after(OPEN_RETRY_MS, () => this.#open());
   }
 
   #close(): void {
@@ -323,6 +332,10 @@ export class ConsensusDriver {
     try {
       const answer = await this.#roles.chain.check({ block, fresh });
       const valid = answer.valid && sameBytes(answer.digest, digest);
+      // Its height may have been committed by a certificate meanwhile, in an answer that comes with this one: then nobody
+      // waits for the verdict, and its proposer did nothing wrong.
+      if (!valid) await this.#context.clock.sleep(0);
+      if (session.state.height > height) return;
       if (!valid) this.#context.log.warn('a proposed block is not valid', { height, reason: answer.reason });
       this.#input({ type: 'checked', check, verdict: valid ? 'valid' : 'invalid' }, session);
     } catch (error) {

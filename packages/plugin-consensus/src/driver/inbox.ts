@@ -56,7 +56,7 @@ export interface InboxDependencies {
   /** The state of the machine, to know who may say what. */
   readonly state: () => State;
   readonly accept: (message: VerifiedMessage) => void;
-  /** A peer votes above what can be checked here: it says that its tip is this one, unproven, as STATUS would. */
+  /** A peer votes, or tells a block, above what can be checked here: it says what its tip is, unproven, as STATUS would. */
   readonly onAhead: (from: Uint8Array, tip: number) => void;
   /** DECIDED of a height that is committed here already. */
   readonly onOldDecided: (message: VerifiedMessage) => void;
@@ -180,7 +180,7 @@ export class Inbox {
       this.#with.onAhead(from, height - 1);
       return undefined;
     }
-    if (content.kind === 'decided') return this.#decidedChecks(content, state);
+    if (content.kind === 'decided') return this.#decidedChecks(from, content, state);
     if (content.kind === 'status') {
       if (content.seen !== undefined && !sameBytes(content.seen.signer, state.options.self)) return 'strike';
       return votesIn(content).map((vote) => this.#checkOf(vote));
@@ -196,13 +196,18 @@ export class Inbox {
   }
 
   #decidedChecks(
+    from: Uint8Array,
     content: Extract<ConsensusMessage, { kind: 'decided' }>,
     state: State,
   ): SignatureCheck[] | undefined | 'strike' {
     const { certificate, block } = content;
     if (certificate.height < state.height) return [];
     const members = membersAt(state, certificate.height);
-    if (members === undefined) return undefined;
+    if (members === undefined) {
+      // Learners see no votes: without this one that has missed a block would stay behind wherever few are made at a time.
+      this.#with.onAhead(from, certificate.height);
+      return undefined;
+    }
     try {
       const { network } = state.options;
       return certificateChecks(certificate, network, members.set, blockDigest(block, network));

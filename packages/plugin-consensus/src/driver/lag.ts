@@ -21,7 +21,7 @@ export class Lag {
     this.#with = dependencies;
   }
 
-  /** A peer votes above the next height, so it says that its tip is at least `tip`; taken at its word, as with STATUS. */
+  /** A peer votes or tells a block above the next height, so its tip is at least `tip`; taken at its word, as with STATUS. */
   onAhead(from: Uint8Array, tip: number): void {
     const state = this.#with.state();
     const view = state.peers.get(toHex(from));

@@ -134,6 +134,7 @@ export function openSession(
       height: () => state.tip?.height ?? 0,
       sources: () => ports.sources(session),
       exclusive: (work) => ledger.exclusive(work),
+      onNearTip: (tip) => ports.input({ type: 'committed', tip }, session),
       onWrong: (nodeId, reason) => inbox.strike(nodeId, reason, true),
       isStopped: () => session.closed,
     },

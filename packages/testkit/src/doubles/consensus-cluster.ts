@@ -72,7 +72,10 @@ export class ConsensusCluster<Config = unknown> {
     to: ConsensusClusterNode<Config>,
     body: Uint8Array,
   ) => readonly Uint8Array[] = (_from, _to, body) => [body];
+  /** Whether the node belongs to a network. */
   founded = true;
+  /** Whether p2p serves already. */
+  p2pServes = true;
 
   readonly #plugin: Plugin;
   readonly #config: Config;
@@ -219,7 +222,10 @@ export class ConsensusCluster<Config = unknown> {
     });
     context.provide(P2p, {
       ...({} as P2p),
-      network: () => Promise.resolve(this.founded ? { genesis: Genesis.encode(this.genesis) } : {}),
+      network: () =>
+        this.p2pServes
+          ? Promise.resolve(this.founded ? { genesis: Genesis.encode(this.genesis) } : {})
+          : Promise.reject(failure('ERR_BUS_NO_PROVIDER', 'nobody serves network.get.v1')),
       found: () => {
         this.founded = true;
         return Promise.resolve({ genesis: Genesis.encode(this.genesis) });
