@@ -150,7 +150,7 @@ describe('block sync', () => {
     bench.claims.set('honest', 3);
     void bench.sync.run();
     await settle();
-    expect(bench.asked[1]).to.deep.equal(['boaster', 'honest']);
+    expect(bench.asked[1]).to.deep.equal(['honest']);
     expect(bench.tip.height).to.equal(3);
   });
 
@@ -209,6 +209,44 @@ describe('block sync', () => {
     await bench.sync.run();
     expect(bench.wrong).to.deep.equal(['liar']);
     expect(bench.tip.height).to.equal(1);
+  });
+
+  it('measures a snapshot by the height of the peer that offers it, whatever another one boasts of', async () => {
+    const genesis = recoveredGenesis(100);
+    const bench: SyncBench = new SyncBench(
+      genesis,
+      {
+        findSnapshot: () => Promise.resolve({ snapshot: snapshotOf(genesis), peer: 'honest' }),
+        restore: () => Promise.resolve((bench.tip = { ...bench.tip, height: 100 })),
+      },
+      20,
+    );
+    bench.fetch = () => Promise.resolve({ blocks: [], sources: [] });
+    bench.claims.set('boaster', 1_000_000).set('honest', 150);
+    await bench.sync.run();
+    expect(bench.tip.height).to.equal(100);
+  });
+
+  it('keeps an answer that is under way when another peer comes up', async () => {
+    const bench = new SyncBench();
+    const blocks = chainOf(bench.tip, 3);
+    let answer = (): void => undefined;
+    bench.claims.set('slow', 3);
+    bench.fetch = ({ peers }) =>
+      peers.includes('slow')
+        ? new Promise((resolve) => (answer = () => resolve({ blocks, sources: blocks.map(() => 'slow') })))
+        : never();
+    const done = bench.sync.run();
+    await settle();
+    bench.claims.set('boaster', 1_000);
+    void bench.sync.run();
+    await settle();
+    expect(bench.asked).to.deep.equal([['slow'], ['boaster']]);
+    answer();
+    await settle();
+    expect(bench.tip.height).to.equal(3);
+    bench.claims.delete('boaster');
+    void done;
   });
 
   it('does not blame a peer for its snapshot where a block was committed meanwhile', async () => {

@@ -11,7 +11,7 @@ import {
   utf8,
 } from '@it-chain/contracts';
 import { ConsensusCluster, settle, type ConsensusClusterNode } from '@it-chain/testkit';
-import raftPlugin, { RAFT_KIND, RaftConfig, decodeMessage } from '@it-chain/plugin-raft';
+import raftPlugin, { RAFT_KIND, RaftConfig, decodeMessage, encodeMessage } from '@it-chain/plugin-raft';
 
 const NAMES = ['alice', 'bob', 'carol', 'dave', 'erin'];
 const clusterOf = (
@@ -104,6 +104,22 @@ describe('the Raft driver', function () {
     expect(target).to.be.at.least(3);
     expect(await cluster.until(() => heights(cluster).every((height) => height >= target))).to.equal(true);
     expect((await cluster.status(3)).validator).to.equal(false);
+    // Each block is told as committed: a power cut must not take one back.
+    expect(cluster.nodes.map(({ chain }) => chain.unsynced)).to.deep.equal([0, 0, 0, 0]);
+    noFatal(cluster);
+  });
+
+  it('a peer that names a great height and never gives a block holds no decision up', async () => {
+    const cluster = clusterOf(3);
+    await cluster.start();
+    const [target, boaster] = [cluster.node(1), cluster.node(2)];
+    cluster.withholding.add(idOf(boaster));
+    const { publicKey } = boaster.context.identity;
+    const body = encodeMessage({ kind: 'status', height: 1_000 }, cluster.network);
+    await target.context.tell(Transport.events.received, { from: idOf(boaster), publicKey, kind: RAFT_KIND, body });
+    await settle(20);
+    await cluster.submit('tx');
+    expect(await cluster.until(() => heights(cluster).every((height) => height === 2))).to.equal(true);
     noFatal(cluster);
   });
 

@@ -7,7 +7,6 @@ import {
   headerDigest,
   isItChainError,
   messageOf,
-  readSnapshot,
   sameBytes,
   toHex,
   type CertifiedBlock,
@@ -21,6 +20,8 @@ import {
   type Log,
   type SignatureCheck,
 } from '@it-chain/contracts';
+import { SnapshotStart, type Source } from './snapshot-start.js';
+import { isWrong } from './wrong-data.js';
 
 /** What block sync works with. */
 export interface BlockSyncDependencies {
@@ -32,7 +33,7 @@ export interface BlockSyncDependencies {
   /** Height of the last block that was committed, as far as this plugin knows. */
   readonly height: () => number;
   /** Connected peers and the heights they claim, this node's bans left out; the most promising first. */
-  readonly sources: () => readonly { readonly nodeId: string; readonly height: number }[];
+  readonly sources: () => readonly Source[];
   /** Runs with the present tip while nothing else commits; tells where the tip is afterwards. */
   readonly exclusive: (work: (tip: ChainTip) => Promise<ChainTip>) => Promise<void>;
   /** The tip has moved within a range that is being committed, and its end is near. */
@@ -43,6 +44,9 @@ export interface BlockSyncDependencies {
 }
 
 type FetchedBlocks = Infer<typeof FetchBlocksAnswer>;
+
+/** Blocks without a gap, who sent each, and who was asked. */
+type FetchedRange = FetchedBlocks & { readonly asked: ReadonlySet<string> };
 
 /** A certified block that was read, and who sent it. */
 interface ReadBlock {
@@ -68,10 +72,7 @@ const LONGEST_UNHELPFUL_MS = 60_000;
 export class BlockSync {
   readonly #batch: number;
   readonly #network: Uint8Array;
-  readonly #genesis: Genesis;
-  readonly #snapshotAfter: number;
-  /** Peers whose snapshot did not hold; they are asked for blocks only. */
-  readonly #refused = new Set<string>();
+  readonly #snapshot: SnapshotStart;
   /** Peers that gave nothing of what they said they have: how often, and until when they are not asked, in monotonic ms. */
   readonly #unhelpful = new Map<string, { readonly times: number; readonly until: number }>();
   readonly #with: BlockSyncDependencies;
@@ -89,10 +90,9 @@ export class BlockSync {
     dependencies: BlockSyncDependencies,
   ) {
     this.#network = options.network;
-    this.#genesis = options.genesis;
-    this.#snapshotAfter = options.snapshotAfterBlocks;
     this.#batch = options.syncBlocks;
     this.#with = dependencies;
+    this.#snapshot = new SnapshotStart(options, dependencies);
   }
 
   /**
@@ -112,22 +112,19 @@ export class BlockSync {
       const ahead = this.#ahead(from);
       const target = Math.max(from, ...ahead.map((source) => source.height));
       if (target === from) break;
-      const peers = ahead.slice(0, MAX_SOURCES).map(({ nodeId }) => nodeId);
-      if (await this.#snapshot(from, target, peers)) continue;
-      const fetched = await this.#fetch(from, Math.min(target, from + this.#batch), peers).catch((error: unknown) => {
-        this.#noteUnhelpful(peers);
-        throw error;
-      });
-      // Another peer is ahead: it may answer where these do not.
+      const asked = ahead.slice(0, MAX_SOURCES);
+      const peers = asked.map(({ nodeId }) => nodeId);
+      if (await this.#snapshot.begin(from, asked)) continue;
+      const fetched = await this.#fetch(from, Math.min(target, from + this.#batch), peers);
       if (fetched === undefined) continue;
-      await this.#with.exclusive((tip) => this.#range(tip, fetched));
-      // Where blocks came that do not hold, those who were not asked are not to blame.
-      if (height() <= from) this.#noteUnhelpful(fetched.sources.length > 0 ? new Set(fetched.sources) : peers);
+      if (fetched.blocks.length > 0) await this.#with.exclusive((tip) => this.#range(tip, fetched));
+      // Where blocks came that do not hold, those who did not send them are not to blame.
+      if (height() <= from) this.#noteUnhelpful(fetched.sources.length > 0 ? new Set(fetched.sources) : fetched.asked);
     }
   }
 
   /** Who claims to be above a height and has not been asked in vain a moment ago. */
-  #ahead(height: number): { readonly nodeId: string; readonly height: number }[] {
+  #ahead(height: number): Source[] {
     const now = this.#with.clock.monotonic();
     const sources = this.#with.sources();
     // Whoever has lost its session since may have had no way to answer.
@@ -149,48 +146,38 @@ export class BlockSync {
     }
   }
 
-  /** Undefined where a new source came up while these were waited for. */
-  async #fetch(from: number, to: number, peers: readonly string[]): Promise<FetchedBlocks | undefined> {
-    const fetched = this.#with.chain.fetch({ from: from + 1, to, peers });
-    // Of an answer that nobody waits for any more, a failure is no news.
-    fetched.catch(() => undefined);
-    for (;;) {
+  /**
+   * Blocks above a height; none where nobody of those who were asked has the first. A peer that turns out to be ahead while
+   * others are waited for is asked beside them. Undefined where all of it was decided here meanwhile.
+   */
+  async #fetch(from: number, to: number, peers: readonly string[]): Promise<FetchedRange | undefined> {
+    const asked = new Set<string>();
+    const open = new Set<Promise<FetchedBlocks | undefined>>();
+    const ask = (some: readonly string[]): void => {
+      for (const peer of some) asked.add(peer);
+      const answer = this.#ask(from, to, some).finally(() => open.delete(answer));
+      open.add(answer);
+    };
+    ask(peers);
+    while (open.size > 0) {
       const woken = new Promise<undefined>((resolve) => (this.#wake = () => resolve(undefined)));
-      const outcome = await Promise.race([fetched, woken]);
+      const fetched = await Promise.race([...open, woken]);
       this.#wake = undefined;
-      if (outcome !== undefined) return outcome;
-      const isNew = this.#ahead(this.#with.height()).some(({ nodeId }) => !peers.includes(nodeId));
-      if (isNew && peers.length < MAX_SOURCES) return undefined;
+      if (fetched !== undefined && fetched.blocks.length > 0) return { ...fetched, asked };
       if (this.#with.height() >= to) return undefined;
+      const others = this.#ahead(this.#with.height()).filter(({ nodeId }) => !asked.has(nodeId));
+      const more = others.slice(0, MAX_SOURCES - asked.size).map(({ nodeId }) => nodeId);
+      if (more.length > 0) ask(more);
     }
+    return { blocks: [], sources: [], asked };
   }
 
-  /** Begins with a snapshot, where this is a new node that is far behind and a peer offers one that saves enough. */
-  async #snapshot(height: number, target: number, peers: readonly string[]): Promise<boolean> {
-    const { chain, log, verify, onWrong } = this.#with;
-    const isFar = this.#snapshotAfter > 0 && height === 0 && target > this.#snapshotAfter;
-    if (!isFar || chain.findSnapshot === undefined || chain.restore === undefined) return false;
-    let source = '';
-    try {
-      const asked = peers.filter((peer) => !this.#refused.has(peer));
-      const { snapshot, peer } = await chain.findSnapshot({ peers: asked });
-      if (snapshot === undefined || 2 * snapshot.height < target) return false;
-      source = peer;
-      this.#refused.add(peer);
-      const verdicts = await verify(readSnapshot(this.#genesis, snapshot).checks);
-      if (!verdicts.every(Boolean)) {
-        throw failure('ERR_CERTIFICATE_INVALID', `the snapshot of height ${snapshot.height} has invalid signatures`);
-      }
-      // A block may have been decided meanwhile: with that the chain has begun, and no snapshot is at fault.
-      await this.#with.exclusive(async (tip) =>
-        tip.height > 0 || chain.restore === undefined ? tip : chain.restore({ snapshot, peer }),
-      );
-      return true;
-    } catch (error) {
-      if (isItChainError(error) && WRONG.has(error.code) && source !== '') onWrong(source, error.message);
-      log.warn('no snapshot was taken; blocks are fetched instead', { peer: source, reason: messageOf(error) });
-      return false;
-    }
+  /** Undefined where the chain cannot ask them: then somebody else is asked, or the next STATUS begins anew. */
+  #ask(from: number, to: number, peers: readonly string[]): Promise<FetchedBlocks | undefined> {
+    return this.#with.chain.fetch({ from: from + 1, to, peers: [...peers] }).catch((error: unknown) => {
+      this.#with.log.debug('no blocks could be fetched', { from: from + 1, to, error: messageOf(error) });
+      return undefined;
+    });
   }
 
   async #range(tip: ChainTip, { blocks, sources }: FetchedBlocks): Promise<ChainTip> {
@@ -208,7 +195,7 @@ export class BlockSync {
         if (left > 0 && left < NEAR_BLOCKS) this.#with.onNearTip(reached);
         this.#unhelpful.delete(source);
       } catch (error) {
-        if (!isItChainError(error) || !WRONG.has(error.code)) throw error;
+        if (!isWrong(error)) throw error;
         this.#with.log.warn('a peer sent a block that does not hold', { peer: source, error: messageOf(error) });
         this.#with.onWrong(source, error.message);
         break;
@@ -263,9 +250,6 @@ export class BlockSync {
     return read.digest;
   }
 }
-
-/** What a peer answers for with its standing. */
-const WRONG = new Set(['ERR_CERTIFICATE_INVALID', 'ERR_DATA_MALFORMED', 'ERR_BLOCK_INVALID', 'ERR_SNAPSHOT_INVALID']);
 
 function readCertified(certified: CertifiedBlock, source: string, network: Uint8Array): ReadBlock {
   const block = Block.decode(certified.block);

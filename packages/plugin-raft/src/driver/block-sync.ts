@@ -52,14 +52,16 @@ export class BlockSync {
     this.#with = dependencies;
   }
 
-  /** Fetches and commits the blocks behind `tip` up to `to`, as far as the peer has them. Returns the tip reached. */
-  async run(tip: ChainTip, peer: string, to: number): Promise<ChainTip> {
-    const { blocks } = await this.#with.chain.fetch({ from: tip.height + 1, to, peers: [peer] });
+  /** The blocks from `from` to `to`, as far as the peer has them. Nothing of them is checked, and it may take its time. */
+  async fetch(from: number, to: number, peer: string): Promise<readonly CertifiedBlock[]> {
+    return (await this.#with.chain.fetch({ from, to, peers: [peer] })).blocks;
+  }
+
+  /** Commits fetched blocks on `tip`; those at or below it were committed meanwhile. Returns the tip reached. */
+  async commit(tip: ChainTip, blocks: readonly CertifiedBlock[], peer: string): Promise<ChainTip> {
     let reached = tip;
     try {
-      for (const [index, certified] of blocks.entries()) {
-        reached = await this.#commit(certified, reached, index === blocks.length - 1);
-      }
+      for (const certified of blocks) reached = await this.#commit(certified, reached);
     } catch (error) {
       if (!isItChainError(error) || !WRONG.has(error.code)) throw error;
       this.#with.log.warn('a peer sent a block that does not hold', { peer, error: messageOf(error) });
@@ -69,16 +71,18 @@ export class BlockSync {
     return reached;
   }
 
-  async #commit(certified: CertifiedBlock, tip: ChainTip, last: boolean): Promise<ChainTip> {
+  /** Synced each: it is told as committed at once, and must still be there after a power cut. */
+  async #commit(certified: CertifiedBlock, tip: ChainTip): Promise<ChainTip> {
     const block = Block.decode(certified.block);
     const certificate = Certificate.decode(certified.certificate);
     const { height } = BlockHeader.decodeCanonical(block.header);
+    if (height <= tip.height) return tip;
     const digest = headerDigest(block.header, this.#network);
     const of = { network: this.#network, set: tip.validators, digest };
     const due = height === tip.height + 1 && certificate.height === height;
     if (!due || !(await isCertified(certificate, of, this.#with.verify))) {
       throw failure('ERR_CERTIFICATE_INVALID', `the certificate of block ${height} is not that of a majority`);
     }
-    return this.#with.chain.commit({ height, digest, certificate, block, clearLogBelow: height + 1, sync: last });
+    return this.#with.chain.commit({ height, digest, certificate, block, clearLogBelow: height + 1, sync: true });
   }
 }

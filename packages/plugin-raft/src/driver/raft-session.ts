@@ -67,6 +67,8 @@ export class RaftSession {
   readonly #promoter: Promoter;
   readonly #timers = new Map<RaftTimer, Cancel>();
   readonly #stop = new AbortController();
+  /** Peers that are being asked for blocks, and up to which height; as many as there are sessions. */
+  readonly #wanted = new Map<string, number>();
   #writes: Promise<unknown> = Promise.resolve();
   #commits: Promise<unknown> = Promise.resolve();
   /** Since when, in monotonic ms, the leader has had no session. */
@@ -318,11 +320,26 @@ export class RaftSession {
     });
   }
 
-  #catchUp({ peer, height }: Extract<RaftEffect, { type: 'sync' }>): Promise<void> {
-    return this.#exclusive(async (tip) => {
-      const to = Math.min(height, tip.height + this.#context.config.limits.syncBlocks);
-      if (to > tip.height) await this.#sync.run(tip, nodeIdOf(bytesOf(peer)), to);
-    });
+  /** Whoever is asked may never answer, so nothing waits for it but this: one request to a peer at a time. */
+  async #catchUp({ peer, height }: Extract<RaftEffect, { type: 'sync' }>): Promise<void> {
+    const running = this.#wanted.has(peer);
+    this.#wanted.set(peer, Math.max(height, this.#wanted.get(peer) ?? 0));
+    if (running) return;
+    try {
+      const nodeId = nodeIdOf(bytesOf(peer));
+      const reached = (): number => this.state.tip?.height ?? 0;
+      for (let from = -1; !this.closed && from < reached();) {
+        from = reached();
+        const to = Math.min(this.#wanted.get(peer) ?? 0, from + this.#context.config.limits.syncBlocks);
+        if (to <= from) return;
+        const blocks = await this.#sync.fetch(from + 1, to, nodeId);
+        await this.#exclusive(async (tip) => {
+          await this.#sync.commit(tip, blocks, nodeId);
+        });
+      }
+    } finally {
+      this.#wanted.delete(peer);
+    }
   }
 
   /** One commit or sync at a time; whatever it was, the machine is told the tip afterwards. */

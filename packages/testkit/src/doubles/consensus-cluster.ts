@@ -63,6 +63,8 @@ export class ConsensusCluster<Config = unknown> {
   readonly genesis: Genesis;
   readonly network: Uint8Array;
   readonly cut = new Set<string>();
+  /** Ids of nodes that never answer who asks them for blocks. */
+  readonly withholding = new Set<string>();
   /** Called for every message on its way; false drops it. */
   filter: (from: ConsensusClusterNode<Config>, to: ConsensusClusterNode<Config>, body: Uint8Array) => boolean = () =>
     true;
@@ -200,7 +202,10 @@ export class ConsensusCluster<Config = unknown> {
         Promise.resolve({ block: chain.blocks[height - 1], digest: chain.tips[height]?.digest ?? new Uint8Array(0) }),
       range: ({ from, maxCount }) =>
         Promise.resolve({ blocks: chain.blocks.slice(from - 1, from - 1 + (maxCount || 500)) }),
-      fetch: ({ from, to, peers }) => Promise.resolve(this.#fetch(node, from, to, peers)),
+      fetch: ({ from, to, peers }) =>
+        peers.some((peer) => this.withholding.has(peer))
+          ? new Promise(() => undefined)
+          : Promise.resolve(this.#fetch(node, from, to, peers)),
       validators: ({ height }) => {
         const validators = chain.tips[height - 1]?.validators ?? this.set;
         return Promise.resolve({ height, validators, quorum: this.#quorum(validators.validators.length) });
