@@ -66,6 +66,8 @@ export class Ledger {
   readonly #height;
   readonly #committed;
   #state: ChainState | undefined;
+  /** The store may be ahead of the state here: it was written to, and could not be read afterwards. */
+  #uncertain = false;
   /** Why there is no state although the network is known. */
   #refusal: Error | undefined;
   /** Digests of the open height whose bodies are in the store. */
@@ -88,6 +90,18 @@ export class Ledger {
         hint: 'Join a member, let somebody join this node, or start with --solo.',
       })
     );
+  }
+
+  /** The state for a step that builds on it: read anew where the store may be ahead. */
+  async #current(): Promise<ChainState> {
+    if (!this.#uncertain) return this.state();
+    const { snapshots, store } = this.#dependencies;
+    // What an unfinished restore has left is no state of any height.
+    if (await snapshots.isRestoring()) await snapshots.wipe();
+    const stored = await store.load();
+    if (stored === undefined) this.#uncertain = false;
+    else await this.#enter(stored);
+    return this.state();
   }
 
   /** The state, or undefined before founding. */
@@ -117,7 +131,7 @@ export class Ledger {
   async adopt(genesisBytes: Uint8Array): Promise<boolean> {
     return this.#serial.run(async () => {
       const { log, application, store } = this.#dependencies;
-      const present = this.#state;
+      const present = this.#uncertain ? await this.#current() : this.#state;
       if (present !== undefined && sameBytes(present.genesisBytes, genesisBytes)) return true;
       if (present !== undefined && present.tip.height > 0) {
         log.error('another network was told although this one has blocks', { network: toHex(present.network) });
@@ -151,7 +165,7 @@ export class Ledger {
 
   #build(height: number, round: number): Promise<BuiltBlock> {
     return this.#serial.run(async () => {
-      const state = this.state();
+      const state = await this.#current();
       if (height !== state.tip.height + 1) {
         throw failure('ERR_CHAIN_GAP', `block ${height} was asked for where ${state.tip.height + 1} is next`);
       }
@@ -166,7 +180,7 @@ export class Ledger {
   /** Checks a block of the next height and executes it dry. Answers a broken rule, never throws for it. */
   check({ block, fresh }: CheckRequest): Promise<CheckAnswer> {
     return this.#serial.run(async () => {
-      const state = this.state();
+      const state = await this.#current();
       const outcome = await this.#dependencies.checker.check(state, block, fresh);
       if (isBroken(outcome)) {
         this.#dependencies.log.debug('a block is not valid', { rule: outcome.rule });
@@ -186,7 +200,7 @@ export class Ledger {
    */
   commit(request: CommitRequest): Promise<ChainTip> {
     return this.#serial.run(async () => {
-      const state = this.state();
+      const state = await this.#current();
       const { height, digest, certificate } = request;
       if (height <= state.tip.height) return this.#committedBefore(state, height, digest);
       if (height > state.tip.height + 1) {
@@ -222,24 +236,23 @@ export class Ledger {
   /** Begins a chain of height 0 with a snapshot. @throws ERR_SNAPSHOT_INVALID */
   restore(snapshot: Snapshot, peer: string): Promise<ChainTip> {
     return this.#serial.run(async () => {
-      await this.#dependencies.restorer.restore(this.state(), snapshot, peer);
-      const stored = await this.#dependencies.store.load();
-      if (stored === undefined) throw failure('ERR_STORAGE_DAMAGED', 'a restored snapshot is not in the store');
-      await this.#enter(stored);
-      return stored.tip;
+      const before = await this.#current();
+      this.#uncertain = true;
+      await this.#dependencies.restorer.restore(before, snapshot, peer);
+      const { tip } = await this.#current();
+      if (tip.height > 0) return tip;
+      throw failure('ERR_STORAGE_DAMAGED', 'a restored snapshot is not in the store');
     });
   }
 
   /** Changes the stored chain over to the network that recovers it; told again it changes nothing. @throws ERR_RECOVERY_REFUSED */
   recover(genesis: Uint8Array): Promise<ChainTip> {
     return this.#serial.run(async () => {
-      const state = this.state();
+      const state = await this.#current();
       if (sameBytes(state.genesisBytes, genesis)) return state.tip;
+      this.#uncertain = true;
       await this.#dependencies.epoch.recover(state, genesis);
-      const stored = await this.#dependencies.store.load();
-      if (stored === undefined) throw failure('ERR_STORAGE_DAMAGED', 'a recovered chain is not in the store');
-      await this.#enter(stored);
-      return stored.tip;
+      return (await this.#current()).tip;
     });
   }
 
@@ -293,11 +306,13 @@ export class Ledger {
     try {
       await store.commit(batch);
     } catch (error) {
-      // The answer may have been lost and not the write: the store says what is true.
+      // The answer may have been lost and not the write: the store says what is true, now or before the next step.
+      this.#uncertain = true;
       const stored = await store.load();
       if (stored !== undefined && sameBytes(stored.tip.digest, after.tip.digest)) return;
       log.warn('a commit was not written', { height: after.tip.height });
       if (stored !== undefined && stored.tip.height !== before.tip.height) await this.#enter(stored);
+      this.#uncertain = false;
       throw error;
     }
   }
@@ -347,6 +362,7 @@ export class Ledger {
 
   #setState(state: ChainState): void {
     this.#state = state;
+    this.#uncertain = false;
     this.#height.set(state.tip.height);
   }
 

@@ -306,6 +306,29 @@ describe('snapshots', () => {
     expect((await late.tip()).height).to.equal(20);
   });
 
+  it('are gone on with although the store could not be read after the last write', async () => {
+    const source = await grown(genesis, 21);
+    const late = joining(source);
+    await late.start();
+    const snapshot = await found(late);
+    const write = late.storage.write.bind(late.storage);
+    const read = late.storage.read.bind(late.storage);
+    late.storage.write = async (request) => {
+      const answer = await write(request);
+      if (request.writes.some(({ key }) => Buffer.from(key).toString() === 'tip')) {
+        late.storage.read = () => Promise.reject(failure('ERR_STORAGE_IO', 'cannot be read now'));
+      }
+      return answer;
+    };
+    expect(await codeOf(late.chain.restore!({ snapshot, peer: 'a' }))).to.equal('ERR_STORAGE_IO');
+    Object.assign(late.storage, { read, write });
+    // Whatever asks next finds the chain where the store is: it took block 1 again before, and blamed peers for it.
+    expect(await codeOf(late.chain.restore!({ snapshot, peer: 'a' }))).to.equal('ERR_SNAPSHOT_INVALID');
+    expect((await late.tip()).height).to.equal(20);
+    await late.advance(transaction(genesis, 'alice', { text: 'key=more', expiresAt: 25 }));
+    expect((await late.tip()).height).to.equal(21);
+  });
+
   it('are not mixed with a chain that has blocks', async () => {
     const source = await grown(genesis, 21);
     const late = joining(source);

@@ -90,6 +90,25 @@ describe('the driver', () => {
     expect(cluster.nodes.map(({ chain }) => chain.unsynced)).to.deep.equal([0, 0, 0, 0]);
   });
 
+  it('does not ask on every block of a range for the next ones: they are under way', async () => {
+    const cluster = new Cluster(['alice', 'bob', 'carol', 'dave']);
+    await cluster.start(0, 1, 2);
+    for (let turn = 0; turn < 20; turn += 1) {
+      await cluster.submit(`tx ${turn}`, 0, 1, 2);
+      await cluster.until(() => cluster.node(0).pool.size === 0);
+    }
+    const target = cluster.node(0).chain.tip.height;
+    let asked = 0;
+    cluster.filter = (from, _to, body) => {
+      if (from === cluster.node(3) && decodeMessage(body)?.content.kind === 'status') asked += 1;
+      return true;
+    };
+    await cluster.start(3);
+    expect(await cluster.until(() => cluster.node(3).chain.tip.height >= target)).to.equal(true);
+    // Three when it connects, and those of the last blocks.
+    expect(asked).to.be.lessThan(target / 2);
+  });
+
   it('a node that does not vote follows', async () => {
     const cluster = new Cluster(['alice', 'observer'], {}, 1);
     await cluster.start();

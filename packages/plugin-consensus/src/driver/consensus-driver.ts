@@ -137,8 +137,10 @@ export class ConsensusDriver {
 
   onCommitted(height: number): void {
     const session = this.#session;
-    if (session !== undefined && height >= session.state.height)
-      this.#try('read the tip', () => session.ledger.refresh());
+    // What this plugin commits itself it tells itself, and in a long range only once it is near the end: a machine that
+    // hears of each block on the way asks the others for the next ones each time, and gets them besides.
+    if (session === undefined || session.ledger.isBusy || height < session.state.height) return;
+    this.#try('read the tip', () => session.ledger.refresh());
   }
 
   // ---- founding

@@ -36,6 +36,7 @@ export interface LedgerDependencies {
 export class Ledger {
   readonly #with: LedgerDependencies;
   #last: Promise<unknown> = Promise.resolve();
+  #busy = 0;
   /** The last block was empty although the pool was not: what it holds cannot be taken now, so it is no work. */
   #stuck = false;
   /** Transactions came since the last block. */
@@ -47,13 +48,21 @@ export class Ledger {
 
   /** Runs `work` with the present tip when nothing else commits, and tells where the tip is afterwards. */
   exclusive(work: (tip: ChainTip) => Promise<ChainTip>): Promise<void> {
-    const run = this.#last.then(async () => {
-      if (this.#with.isStopped()) return;
-      this.#with.onTip(await work(await this.#with.chain.tip({})));
-    });
+    this.#busy += 1;
+    const run = this.#last
+      .then(async () => {
+        if (this.#with.isStopped()) return;
+        this.#with.onTip(await work(await this.#with.chain.tip({})));
+      })
+      .finally(() => (this.#busy -= 1));
     // The next one runs whether or not this one failed; its caller is told.
     this.#last = run.catch(() => undefined);
     return run;
+  }
+
+  /** True while something commits or waits to: where the tip is afterwards is told then. */
+  get isBusy(): boolean {
+    return this.#busy > 0;
   }
 
   /** Reads the tip, should it have moved without this plugin's doing. */

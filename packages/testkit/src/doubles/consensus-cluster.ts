@@ -193,9 +193,20 @@ export class ConsensusCluster<Config = unknown> {
       ...({} as Chain),
       build: ({ height }) => attempt(() => chain.build(height)),
       check: ({ block }) => attempt(() => chain.check(block)),
-      commit: ({ height, digest, certificate, block, clearLogBelow, sync }) => {
+      commit: async ({ height, digest, certificate, block, clearLogBelow, sync }) => {
         if (!sync) chain.unsynced += 1;
-        return chain.commit(height, digest, certificate, block, clearLogBelow);
+        const tip = await chain.commit(height, digest, certificate, block, clearLogBelow);
+        const told = {
+          height,
+          digest,
+          transactions: [],
+          proposer: new Uint8Array(32),
+          time: 0,
+          tip: tip.height,
+          round: 0,
+        };
+        void context.tell(Chain.events.committed, told);
+        return tip;
       },
       tip: () => (this.founded ? Promise.resolve(chain.tip) : Promise.reject(unfounded())),
       get: ({ height }) =>
