@@ -67,6 +67,19 @@ async function found(node: ChainFixture): Promise<Snapshot> {
   return snapshot;
 }
 
+/** Does something after the write that makes a snapshot the chain's, before it is answered; undone by what it gives. */
+function onLastWrite({ storage }: ChainFixture, then: () => void): () => void {
+  const write = storage.write.bind(storage);
+  storage.write = async (request) => {
+    const answer = await write(request);
+    if (request.writes.some(({ key }) => Buffer.from(key).toString() === 'tip')) then();
+    return answer;
+  };
+  return () => {
+    storage.write = write;
+  };
+}
+
 const codeOf = (work: Promise<unknown>): Promise<string> =>
   work.then(
     () => 'done',
@@ -292,15 +305,11 @@ describe('snapshots', () => {
     const late = joining(source);
     await late.start();
     const snapshot = await found(late);
-    const write = late.storage.write.bind(late.storage);
-    late.storage.write = async (request) => {
-      const answer = await write(request);
-      const last = request.writes.some(({ key }) => Buffer.from(key).toString() === 'tip');
-      if (last) throw failure('ERR_BUS_TIMEOUT', 'the answer did not come');
-      return answer;
-    };
+    const undo = onLastWrite(late, () => {
+      throw failure('ERR_BUS_TIMEOUT', 'the answer did not come');
+    });
     expect((await late.chain.restore!({ snapshot, peer: 'a' })).height).to.equal(20);
-    late.storage.write = write;
+    undo();
     const wanted = (await contents(source.storage)).filter((line) => line.startsWith('app ')).length;
     expect((await contents(late.storage)).filter((line) => line.startsWith('app ')).length).to.equal(wanted);
     expect((await late.tip()).height).to.equal(20);
@@ -311,17 +320,13 @@ describe('snapshots', () => {
     const late = joining(source);
     await late.start();
     const snapshot = await found(late);
-    const write = late.storage.write.bind(late.storage);
     const read = late.storage.read.bind(late.storage);
-    late.storage.write = async (request) => {
-      const answer = await write(request);
-      if (request.writes.some(({ key }) => Buffer.from(key).toString() === 'tip')) {
-        late.storage.read = () => Promise.reject(failure('ERR_STORAGE_IO', 'cannot be read now'));
-      }
-      return answer;
-    };
+    const undo = onLastWrite(late, () => {
+      late.storage.read = () => Promise.reject(failure('ERR_STORAGE_IO', 'cannot be read now'));
+    });
     expect(await codeOf(late.chain.restore!({ snapshot, peer: 'a' }))).to.equal('ERR_STORAGE_IO');
-    Object.assign(late.storage, { read, write });
+    undo();
+    late.storage.read = read;
     // Whatever asks next finds the chain where the store is: it took block 1 again before, and blamed peers for it.
     expect(await codeOf(late.chain.restore!({ snapshot, peer: 'a' }))).to.equal('ERR_SNAPSHOT_INVALID');
     expect((await late.tip()).height).to.equal(20);

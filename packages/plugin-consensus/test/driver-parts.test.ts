@@ -12,15 +12,30 @@ import {
   verifySignature,
   voteSigningBytes,
   type Certificate,
+  type Chain,
+  type ChainTip,
+  type TxPool,
 } from '@it-chain/contracts';
-import { MemoryStorage, RecordingLog } from '@it-chain/testkit';
-import type { LogRecord } from '@it-chain/plugin-consensus';
+import { ManualClock, MemoryStorage, RecordingLog } from '@it-chain/testkit';
+import { createState, step, type ConsensusMessage, type LogRecord, type State } from '@it-chain/plugin-consensus';
 import { Accusation } from '../dist/driver/accusation.js';
+import { Lag } from '../dist/driver/lag.js';
+import { Ledger } from '../dist/driver/ledger.js';
 import { Promotion } from '../dist/driver/promotion.js';
 import { VerifiedCache } from '../dist/driver/verified-cache.js';
 import { VoteLog } from '../dist/driver/wal.js';
 import { decodeMessage, encodeMessage } from '../dist/machine/messages.js';
-import { NETWORK, blockOn, digestOf, genesisTip, keyOf, roundChangeVote, voteOf } from './support/fixtures.js';
+import {
+  NETWORK,
+  blockOn,
+  digestOf,
+  genesisTip,
+  keyOf,
+  optionsOf,
+  roundChangeVote,
+  tipAfter,
+  voteOf,
+} from './support/fixtures.js';
 
 const block = blockOn(genesisTip(4), 0, 1, [utf8('tx')]);
 const digest = digestOf(block);
@@ -142,6 +157,100 @@ describe('the log of votes', () => {
       prepares: [],
     });
     expect((await openLog(storage).load(1)).highest).to.equal(9);
+  });
+});
+
+describe('the lock of the ledger', () => {
+  const ledgerOn = (tip: () => ChainTip, told: number[], passed: number[] = []): Ledger =>
+    new Ledger({
+      chain: { tip: () => Promise.resolve(tip()) } as Partial<Chain> as Chain,
+      txpool: {} as TxPool,
+      clock: new ManualClock(),
+      log: new RecordingLog(),
+      onTip: ({ height }) => void told.push(height),
+      onUncommittable: () => undefined,
+      onDiverged: () => undefined,
+      onPassed: ({ height }) => void passed.push(height),
+      isStopped: () => false,
+      failpoint: () => undefined,
+    });
+
+  it('shows a decision that a range has overtaken to whoever compares it with what was committed', async () => {
+    const passed: number[] = [];
+    const start = genesisTip(4);
+    const ledger = ledgerOn(() => ({ ...start, height: 3 }), [], passed);
+    const block = blockOn(start, 0);
+    const certificate = { height: 1, round: 0, digest: digestOf(block), seals: [] };
+    await ledger.commit({ type: 'decide', height: 1, digest: certificate.digest, block, stored: true, certificate });
+    expect(passed).to.deep.equal([1]);
+  });
+
+  it('tells what was committed although the work failed behind it, and is free again', async () => {
+    let tip: ChainTip = genesisTip(4);
+    const told: number[] = [];
+    const ledger = ledgerOn(() => tip, told);
+    const run = ledger.exclusive(() => {
+      // Three blocks of a range, then a disk that fails: whoever waits for the tip must not wait for the poll.
+      tip = { ...tip, height: 3 };
+      return Promise.reject(new Error('the disk'));
+    });
+    expect(ledger.isBusy).to.equal(true);
+    expect(await run.catch((error: unknown) => (error as Error).message)).to.equal('the disk');
+    expect(told).to.deep.equal([3]);
+    expect(ledger.isBusy).to.equal(false);
+  });
+});
+
+describe('lag', () => {
+  const peer = keyOf(1);
+
+  /** A lag at height 0 that follows a peer, as a machine would be told. */
+  function lagging(): { readonly lag: Lag; readonly state: State; readonly syncs: () => number } {
+    const state = createState(optionsOf(0));
+    step(state, { type: 'start', tip: genesisTip(4), records: [] });
+    step(state, { type: 'connected', peer });
+    step(state, { type: 'message', from: peer, content: statusOf(0), attempt: 0 });
+    let syncs = 0;
+    const lag = new Lag({
+      state: () => state,
+      input: (input) => void step(state, input),
+      sync: () => (syncs += 1),
+    });
+    return { lag, state, syncs: () => syncs };
+  }
+  const statusOf = (height: number): ConsensusMessage => ({
+    kind: 'status',
+    height,
+    digest: new Uint8Array(32),
+    round: 0,
+  });
+
+  it('fetches at once where a peer is ahead, and once for each height it tells', () => {
+    const { lag, syncs } = lagging();
+    lag.onAhead(peer, 2);
+    lag.onAhead(peer, 2);
+    expect(syncs()).to.equal(1);
+  });
+
+  it('waits for a block that is about to be committed, and comes back to it where that was not enough', () => {
+    const { lag, state, syncs } = lagging();
+    state.at.deciding = 'aa';
+    lag.onAhead(peer, 2);
+    expect(syncs()).to.equal(0);
+    step(state, { type: 'committed', tip: tipAfter(genesisTip(4), blockOn(genesisTip(4), 0)) });
+    lag.onTip();
+    expect(syncs()).to.equal(1);
+    lag.onTip();
+    expect(syncs()).to.equal(1);
+  });
+
+  it('leaves it at that where the commit was enough', () => {
+    const { lag, state, syncs } = lagging();
+    state.at.deciding = 'aa';
+    lag.onAhead(peer, 1);
+    step(state, { type: 'committed', tip: tipAfter(genesisTip(4), blockOn(genesisTip(4), 0)) });
+    lag.onTip();
+    expect(syncs()).to.equal(0);
   });
 });
 

@@ -9,6 +9,17 @@ const noFatal = (cluster: Cluster): void => {
   for (const { context } of cluster.nodes) expect(context.fatals).to.deep.equal([]);
 };
 
+/** Four validators of which the last is not up while the others commit so many transactions, each by itself. */
+async function withoutDave(transactions: number): Promise<{ readonly cluster: Cluster; readonly target: number }> {
+  const cluster = new Cluster(['alice', 'bob', 'carol', 'dave']);
+  await cluster.start(0, 1, 2);
+  for (let turn = 0; turn < transactions; turn += 1) {
+    await cluster.submit(`tx ${turn}`, 0, 1, 2);
+    await cluster.until(() => cluster.node(0).pool.size === 0);
+  }
+  return { cluster, target: cluster.node(0).chain.tip.height };
+}
+
 describe('the driver', () => {
   it('a lone validator commits at once, without time passing and without a peer', async () => {
     const cluster = new Cluster(['alice']);
@@ -76,13 +87,7 @@ describe('the driver', () => {
   });
 
   it('a validator that comes late catches up by certificates', async () => {
-    const cluster = new Cluster(['alice', 'bob', 'carol', 'dave']);
-    await cluster.start(0, 1, 2);
-    for (let turn = 0; turn < 12; turn += 1) {
-      await cluster.submit(`tx ${turn}`, 0, 1, 2);
-      await cluster.until(() => cluster.node(0).pool.size === 0);
-    }
-    const target = cluster.node(0).chain.tip.height;
+    const { cluster, target } = await withoutDave(12);
     expect(target).to.be.greaterThan(12);
     await cluster.start(3);
     expect(await cluster.until(() => cluster.node(3).chain.tip.height >= target)).to.equal(true);
@@ -91,13 +96,7 @@ describe('the driver', () => {
   });
 
   it('does not ask on every block of a range for the next ones: they are under way', async () => {
-    const cluster = new Cluster(['alice', 'bob', 'carol', 'dave']);
-    await cluster.start(0, 1, 2);
-    for (let turn = 0; turn < 20; turn += 1) {
-      await cluster.submit(`tx ${turn}`, 0, 1, 2);
-      await cluster.until(() => cluster.node(0).pool.size === 0);
-    }
-    const target = cluster.node(0).chain.tip.height;
+    const { cluster, target } = await withoutDave(20);
     let asked = 0;
     cluster.filter = (from, _to, body) => {
       if (from === cluster.node(3) && decodeMessage(body)?.content.kind === 'status') asked += 1;

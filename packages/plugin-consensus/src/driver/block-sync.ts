@@ -184,22 +184,23 @@ export class BlockSync {
     let reached = tip;
     for (const [index, certified] of blocks.entries()) {
       const source = sources[index] ?? '';
+      if (this.#with.isStopped()) break;
       try {
         const read = readCertified(certified, source, this.#network);
         // Decided here while it was fetched.
         if (read.height <= tip.height) continue;
         await this.#verify(read, reached);
         reached = await this.#commit(read);
-        this.#with.blocks.add();
-        const left = blocks.length - 1 - index;
-        if (left > 0 && left < NEAR_BLOCKS) this.#with.onNearTip(reached);
-        this.#unhelpful.delete(source);
       } catch (error) {
         if (!isWrong(error)) throw error;
         this.#with.log.warn('a peer sent a block that does not hold', { peer: source, error: messageOf(error) });
         this.#with.onWrong(source, error.message);
         break;
       }
+      this.#with.blocks.add();
+      this.#unhelpful.delete(source);
+      const left = blocks.length - 1 - index;
+      if (left > 0 && left < NEAR_BLOCKS) this.#with.onNearTip(reached);
     }
     if (reached.height > tip.height) this.#with.log.info('caught up', { from: tip.height, to: reached.height });
     return reached;

@@ -21,6 +21,7 @@ import { encodeMessage, type ConsensusMessage } from '../machine/messages.js';
 import { tellEvidence, tellRound } from './announce.js';
 import { Auditor } from './auditor.js';
 import { violation } from './block-sync.js';
+import { BlockWork } from './block-work.js';
 import { describeStatus } from './describe-status.js';
 import { PeerSessions } from './peer-sessions.js';
 import { acceptsRisk, openSession, type ConsensusRoles, type Session } from './session.js';
@@ -43,6 +44,7 @@ export class ConsensusDriver {
   readonly #sessions: PeerSessions;
   readonly #auditor: Auditor;
   readonly #silence: Silence;
+  readonly #work: BlockWork;
   #pollTimer: Cancel | undefined;
   #retry: Cancel | undefined;
   /** The height that is open, and since when, in ms since the epoch. */
@@ -69,6 +71,7 @@ export class ConsensusDriver {
       },
     );
     this.#silence = new Silence(context);
+    this.#work = new BlockWork({ chain: roles.chain, context, input: (input, session) => this.#input(input, session) });
     this.#auditor = new Auditor({ chain: roles.chain, fatal: (kind, error) => context.fatal(kind, error) });
   }
 
@@ -164,7 +167,8 @@ export class ConsensusDriver {
 
   async #openOnce(): Promise<void> {
     const { genesis: encoded } = await this.#roles.p2p.network({}).catch((error: unknown) => {
-      this.#openSoon();
+      // A node that belongs to a network looks again with the poll.
+      if (this.#session === undefined) this.#openSoon();
       throw error;
     });
     if (encoded === undefined) return;
@@ -260,10 +264,10 @@ export class ConsensusDriver {
         session.timers.delete(effect.timer);
         break;
       case 'build':
-        this.#try('build a block', () => this.#build(session, effect));
+        this.#try('build a block', () => this.#work.build(session, effect));
         break;
       case 'check':
-        this.#try('check a block', () => this.#check(session, effect));
+        this.#try('check a block', () => this.#work.check(session, effect));
         break;
       case 'decide':
         this.#countDecision(effect.certificate.round);
@@ -317,33 +321,6 @@ export class ConsensusDriver {
       this.#input({ type: 'timeout', timer, height, round }, session);
     });
     session.timers.set(timer, cancel);
-  }
-
-  async #build(session: Session, { height, round }: { height: number; round: number }): Promise<void> {
-    try {
-      const { block, digest } = await this.#roles.chain.build({ height, round });
-      this.#input({ type: 'built', height, round, block, digest }, session);
-    } catch (error) {
-      this.#context.log.debug('no block was built; it is tried again', { height, error: messageOf(error) });
-      this.#input({ type: 'built', height, round }, session);
-    }
-  }
-
-  async #check(session: Session, effect: Extract<Effect, { type: 'check' }>): Promise<void> {
-    const { check, block, fresh, digest, height } = effect;
-    try {
-      const answer = await this.#roles.chain.check({ block, fresh });
-      const valid = answer.valid && sameBytes(answer.digest, digest);
-      // Its height may have been committed by a certificate meanwhile, in an answer that comes with this one: then nobody
-      // waits for the verdict, and its proposer did nothing wrong.
-      if (!valid) await this.#context.clock.sleep(0);
-      if (session.state.height > height) return;
-      if (!valid) this.#context.log.warn('a proposed block is not valid', { height, reason: answer.reason });
-      this.#input({ type: 'checked', check, verdict: valid ? 'valid' : 'invalid' }, session);
-    } catch (error) {
-      this.#context.log.debug('a block could not be checked now', { height, error: messageOf(error) });
-      this.#input({ type: 'checked', check, verdict: 'unknown' }, session);
-    }
   }
 
   #countDecision(round: number): void {

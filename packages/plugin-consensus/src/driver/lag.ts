@@ -16,6 +16,8 @@ export interface LagDependencies {
  */
 export class Lag {
   readonly #with: LagDependencies;
+  /** A sync was left out while a block was about to be committed. */
+  #waits = false;
 
   constructor(dependencies: LagDependencies) {
     this.#with = dependencies;
@@ -29,8 +31,21 @@ export class Lag {
     const { round } = view;
     const content = { kind: 'status', height: tip, digest: NOT_TOLD, round } as const;
     this.#with.input({ type: 'message', from, content, attempt: 0 });
-    // Whoever is about to commit may be at the tip a moment later.
-    if (state.at.deciding === undefined) this.#with.sync();
+    this.#syncOrWait();
+  }
+
+  /** The tip has moved. */
+  onTip(): void {
+    if (!this.#waits) return;
+    const { peers, height } = this.#with.state();
+    if ([...peers.values()].some((view) => view.height >= height)) this.#syncOrWait();
+    else this.#waits = false;
+  }
+
+  /** Whoever is about to commit may be at the tip a moment later. */
+  #syncOrWait(): void {
+    this.#waits = this.#with.state().at.deciding !== undefined;
+    if (!this.#waits) this.#with.sync();
   }
 }
 

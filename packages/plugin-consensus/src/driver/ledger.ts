@@ -18,6 +18,8 @@ import type { ConsensusMessage } from '../machine/messages.js';
 const FIRST_PAUSE_MS = 50;
 const LONGEST_PAUSE_MS = 2_000;
 
+type Decision = Extract<Effect, { type: 'decide' }>;
+
 /** What a ledger works with. */
 export interface LedgerDependencies {
   readonly chain: Chain;
@@ -28,6 +30,8 @@ export interface LedgerDependencies {
   /** The body of a decided block does not fit its header: another copy is needed. */
   readonly onUncommittable: (height: number) => void;
   readonly onDiverged: (error: Error) => void;
+  /** A height was decided here that had been committed otherwise meanwhile: both must be the same block. */
+  readonly onPassed: (decision: Decision) => void;
   readonly isStopped: () => boolean;
   readonly failpoint: Failpoint;
 }
@@ -52,12 +56,21 @@ export class Ledger {
     const run = this.#last
       .then(async () => {
         if (this.#with.isStopped()) return;
-        this.#with.onTip(await work(await this.#with.chain.tip({})));
+        const tip = await this.#with.chain.tip({});
+        this.#with.onTip(await work(tip).catch((error: unknown) => this.#failed(error)));
       })
       .finally(() => (this.#busy -= 1));
     // The next one runs whether or not this one failed; its caller is told.
     this.#last = run.catch(() => undefined);
     return run;
+  }
+
+  /** Tells what was committed before something failed: while this was busy nobody else did. @throws the failure, always */
+  async #failed(error: unknown): Promise<never> {
+    await this.refresh().catch((again: unknown) => {
+      this.#with.log.debug('the tip cannot be read now; the poll reads it', { error: messageOf(again) });
+    });
+    throw error;
   }
 
   /** True while something commits or waits to: where the tip is afterwards is told then. */
@@ -71,16 +84,19 @@ export class Ledger {
   }
 
   /** Commits a decided block; tries until it is committed, because nothing else can follow. */
-  commit(decision: Extract<Effect, { type: 'decide' }>): Promise<void> {
+  commit(decision: Decision): Promise<void> {
     return this.exclusive(async (tip) => {
-      if (tip.height >= decision.height) return tip;
+      if (tip.height >= decision.height) {
+        this.#with.onPassed(decision);
+        return tip;
+      }
       this.#stuck = decision.block.transactions.length === 0 && !this.#news;
       this.#news = false;
       return (await this.#persistently(decision)) ?? tip;
     });
   }
 
-  async #persistently(decision: Extract<Effect, { type: 'decide' }>): Promise<ChainTip | undefined> {
+  async #persistently(decision: Decision): Promise<ChainTip | undefined> {
     const { height, digest, certificate, block } = decision;
     let withBody = !decision.stored;
     for (let pause = FIRST_PAUSE_MS; !this.#with.isStopped(); pause = Math.min(2 * pause, LONGEST_PAUSE_MS)) {

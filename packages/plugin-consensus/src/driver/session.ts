@@ -146,11 +146,16 @@ export function openSession(
     log,
     onTip: (tip) => {
       ports.input({ type: 'committed', tip }, session);
+      lag.onTip();
       ports.onTip();
     },
     onUncommittable: (height) => ports.input({ type: 'decide-failed', height }, session),
     failpoint: context.failpoint,
     onDiverged: (error) => context.fatal('safety', error),
+    onPassed: ({ block, certificate }) => {
+      const content = { kind: 'decided', block, certificate } as const;
+      ports.onOldDecided(session, { from: state.options.self, content, attempt: 0 });
+    },
     isStopped: () => session.closed,
   });
   const lag = new Lag({

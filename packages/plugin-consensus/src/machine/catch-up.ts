@@ -56,7 +56,8 @@ export function tellLearners(turn: Turn): void {
   if (tip === undefined || members.keys[tip.height % members.n] !== state.selfKey) return;
   for (const [key, peer] of state.connected) {
     const view = state.peers.get(key);
-    if (members.index.has(key) || view === undefined || view.height < tip.height - PUSH_REACH) continue;
+    if (members.index.has(key) || view === undefined || view.height >= tip.height) continue;
+    if (view.height < tip.height - PUSH_REACH) continue;
     out.push({ type: 'send-decided', to: peer, from: tip.height, count: 1 });
   }
 }

@@ -21,8 +21,8 @@ export interface PendingCheck {
   readonly digest: Hex;
   readonly block: Block;
   readonly fresh: boolean;
-  /** Whose wrong body it is, should it be wrong. */
-  readonly from: Hex;
+  /** `<sender>/<round>`: whose try it is, should it fail. */
+  readonly asker: string;
 }
 
 /** A quorum of PREPAREs that this node has seen and committed to. */

@@ -48,13 +48,14 @@ export function requestCheck(turn: Turn, block: Block, fresh: boolean, from: Hex
   const { at } = state;
   const digest = blockDigest(block, state.options.network);
   const key = toHex(digest);
+  const asker = `${from}/${round}`;
   for (const pending of at.checks.values()) {
-    if (pending.digest === key && pending.fresh === fresh && pending.from === from) return;
+    if (pending.digest === key && pending.fresh === fresh && pending.asker === asker) return;
   }
-  if ((at.failures.get(`${from}/${round}`) ?? 0) >= MAX_FAILED_CHECKS) return;
+  if ((at.failures.get(asker) ?? 0) >= MAX_FAILED_CHECKS) return;
   const check = state.nextCheck;
   state.nextCheck += 1;
-  at.checks.set(check, { check, digest: key, block, fresh, from: `${from}/${round}` });
+  at.checks.set(check, { check, digest: key, block, fresh, asker });
   out.push({ type: 'check', check, height: state.height, digest, block, fresh });
 }
 
@@ -64,7 +65,7 @@ export function onChecked(turn: Turn, check: number, verdict: 'valid' | 'invalid
   const pending = at.checks.get(check);
   if (pending === undefined) return;
   at.checks.delete(check);
-  if (verdict === 'invalid') at.failures.set(pending.from, (at.failures.get(pending.from) ?? 0) + 1);
+  if (verdict === 'invalid') at.failures.set(pending.asker, (at.failures.get(pending.asker) ?? 0) + 1);
   if (verdict !== 'valid') return;
   const known = at.blocks.get(pending.digest);
   at.blocks.set(pending.digest, { block: pending.block, fresh: pending.fresh || known?.fresh === true, stored: true });

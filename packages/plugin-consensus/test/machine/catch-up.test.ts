@@ -129,6 +129,13 @@ describe('STATUS and DECIDED', () => {
     }
     expect(helpers).to.deep.equal([4, 11, 22, 33]);
   });
+
+  it('brings none to whoever is there already: a node that catches up itself has nothing new to tell', () => {
+    const bench = new Bench(1, 4);
+    bench.input({ type: 'connected', peer: keyOf(8) });
+    bench.receive(8, statusOf(1, far));
+    expect(only(bench.commit(bench.block(0)), 'send-decided')).to.have.length(0);
+  });
 });
 
 describe('REBROADCAST', () => {

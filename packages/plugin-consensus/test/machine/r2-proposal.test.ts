@@ -40,6 +40,13 @@ describe('R2: a justified, valid proposal is accepted and prepared', () => {
     expect(only(bench.effects, 'check')).to.have.length(3);
   });
 
+  it('R2: a block that is said again while it is being checked is checked once', () => {
+    const bench = new Bench(1, 4);
+    const block = bench.block(0);
+    for (let turn = 0; turn < 20; turn += 1) bench.propose(0, 0, block);
+    expect(only(bench.effects, 'check')).to.have.length(1);
+  });
+
   it('R2: a check that could not be made is made when the proposal comes again', () => {
     const bench = new Bench(1, 4);
     const block = bench.block(0);
