@@ -2,8 +2,8 @@ import { defineConfig } from 'eslint/config';
 import tseslint from 'typescript-eslint';
 
 const inside = {
-  regex: '^@it-chain/[^/]+/(?!package.json$)',
-  message: 'Import a package by its name, not by a file inside it.',
+  regex: '^@it-chain/[^/]+/(?!package.json$|exit-code$)',
+  message: 'Import a package by its name, or by what it exports beside it, not by a file inside it.',
 };
 const outside = {
   regex: '^(\\.\\./)+(packages/|kernel/|contracts/|cli/|client/|testkit/|amqp-server/|bus-amqp/|plugin-)',

@@ -20,7 +20,7 @@ const pages = {
   'docs/errors.md': errorsPage(),
   'docs/config.md': await configPage(),
   'config/it-chain.config.yaml': await cli.exampleConfig(),
-  'docs/cli.md': `<!-- ${NOTE} -->\n${cli.cliReference()}`,
+  'docs/cli.md': `<!-- ${NOTE} -->\n${await cli.cliReference()}`,
   ...rolePages(contracts, NOTE),
   ...apiReports(root, NOTE),
   'packages/contracts/proto/itchain/bus/v1/bus.proto': busProto(),

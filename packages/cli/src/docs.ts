@@ -19,9 +19,9 @@ const EXIT_CODES: readonly (readonly [number, string])[] = [
 const COMMON = new Set(['--json', '--no-color', '--verbose', '--api', '--token-file', '--ca']);
 
 /** `docs/cli.md`, from the definitions of the command itself. */
-export function cliReference(): string {
+export async function cliReference(): Promise<string> {
   const cli = new Cli(silentIo());
-  const program = createProgram(cli);
+  const program = await createProgram(cli);
   const status = find(program, 'status');
   return [
     '# The command `it-chain`',

@@ -14,7 +14,7 @@ export async function main(argv: readonly string[] = process.argv, io: Io = proc
   const words = argv.slice(2);
   const report = { json: words.includes('--json'), verbose: words.includes('--verbose') };
   try {
-    await createProgram(cli).parseAsync([...argv]);
+    await (await createProgram(cli, words[0])).parseAsync([...argv]);
     return cli.exitCode;
   } catch (error) {
     if (isCommander(error)) {

@@ -1,25 +1,43 @@
 import { Command } from 'commander';
 import type { Cli } from './cli.js';
-import { blockCommand } from './commands/block.js';
-import { chainCommand } from './commands/chain.js';
-import { configCommand } from './commands/config.js';
-import { consensusCommand } from './commands/consensus.js';
-import { devnetCommand } from './commands/devnet.js';
-import { eventsCommand } from './commands/events.js';
-import { idCommand, keysCommand } from './commands/identity.js';
-import { kvCommand } from './commands/kv.js';
-import { membersCommand } from './commands/members.js';
-import { dialCommand, disconnectCommand, joinCommand, leaveCommand } from './commands/peers.js';
-import { pluginCommand } from './commands/plugin.js';
-import { recoverCommand } from './commands/recover.js';
-import { startCommand } from './commands/start.js';
-import { leaderCommand, peersCommand, statusCommand, validatorsCommand } from './commands/status.js';
-import { txCommand } from './commands/tx.js';
-import { versionCommand } from './commands/version.js';
 import { version } from './node/defaults.js';
 
-/** The whole command, from which docs/cli.md is printed too. */
-export function createProgram(cli: Cli): Command {
+/** Adds a verb to the command. */
+type AddVerb = (program: Command, cli: Cli) => void;
+
+/** The verbs in the order of the help. Each is loaded where it is asked for: what the others need takes its time. */
+const VERBS: Readonly<Record<string, () => Promise<AddVerb>>> = {
+  start: async () => (await import('./commands/start.js')).startCommand,
+  devnet: async () => (await import('./commands/devnet.js')).devnetCommand,
+  status: async () => (await import('./commands/status.js')).statusCommand,
+  id: async () => (await import('./commands/identity.js')).idCommand,
+  peers: async () => (await import('./commands/status.js')).peersCommand,
+  leader: async () => (await import('./commands/status.js')).leaderCommand,
+  validators: async () => (await import('./commands/status.js')).validatorsCommand,
+  dial: async () => (await import('./commands/peers.js')).dialCommand,
+  join: async () => (await import('./commands/peers.js')).joinCommand,
+  disconnect: async () => (await import('./commands/peers.js')).disconnectCommand,
+  leave: async () => (await import('./commands/peers.js')).leaveCommand,
+  consensus: async () => (await import('./commands/consensus.js')).consensusCommand,
+  members: async () => (await import('./commands/members.js')).membersCommand,
+  tx: async () => (await import('./commands/tx.js')).txCommand,
+  block: async () => (await import('./commands/block.js')).blockCommand,
+  kv: async () => (await import('./commands/kv.js')).kvCommand,
+  events: async () => (await import('./commands/events.js')).eventsCommand,
+  config: async () => (await import('./commands/config.js')).configCommand,
+  plugin: async () => (await import('./commands/plugin.js')).pluginCommand,
+  chain: async () => (await import('./commands/chain.js')).chainCommand,
+  recover: async () => (await import('./commands/recover.js')).recoverCommand,
+  keys: async () => (await import('./commands/identity.js')).keysCommand,
+  version: async () => (await import('./commands/version.js')).versionCommand,
+};
+
+/**
+ * The whole command, from which docs/cli.md is printed too.
+ *
+ * @param word the first word of the command line: with the name of a verb, that verb alone is loaded
+ */
+export async function createProgram(cli: Cli, word?: string): Promise<Command> {
   const program = new Command('it-chain')
     .description('Runs and asks nodes of an it-chain network.')
     .version(version(), '-V, --version', 'the version')
@@ -31,28 +49,7 @@ export function createProgram(cli: Cli): Command {
       outputError: () => undefined,
     })
     .helpCommand('help [command]', 'help for a command');
-  startCommand(program, cli);
-  devnetCommand(program, cli);
-  statusCommand(program, cli);
-  idCommand(program, cli);
-  peersCommand(program, cli);
-  leaderCommand(program, cli);
-  validatorsCommand(program, cli);
-  dialCommand(program, cli);
-  joinCommand(program, cli);
-  disconnectCommand(program, cli);
-  leaveCommand(program, cli);
-  consensusCommand(program, cli);
-  membersCommand(program, cli);
-  txCommand(program, cli);
-  blockCommand(program, cli);
-  kvCommand(program, cli);
-  eventsCommand(program, cli);
-  configCommand(program, cli);
-  pluginCommand(program, cli);
-  chainCommand(program, cli);
-  recoverCommand(program, cli);
-  keysCommand(program, cli);
-  versionCommand(program, cli);
+  const only = word !== undefined && Object.hasOwn(VERBS, word) ? VERBS[word] : undefined;
+  for (const load of only === undefined ? Object.values(VERBS) : [only]) (await load())(program, cli);
   return program;
 }

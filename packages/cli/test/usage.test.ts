@@ -28,6 +28,16 @@ describe('the command itself', () => {
     expect((await run([])).code).to.equal(2);
   });
 
+  it('has each verb under its own name, whether it is loaded alone or with all', async () => {
+    const verbs = [...(await run(['help'])).out.matchAll(/^ {2}([a-z]+)\b/gm)].map(([, name]) => name ?? '');
+    expect(verbs).to.include.members(['start', 'recover', 'version']);
+    for (const name of verbs.filter((word) => word !== 'help')) {
+      const { code, out } = await run([name, '--help']);
+      expect(code, name).to.equal(0);
+      expect(out).to.match(new RegExp(`^Usage: it-chain ${name}\\b`));
+    }
+  });
+
   it('tells wrong usage in three lines with exit code 2, and what was meant', async () => {
     for (const args of [
       ['stauts'],
@@ -119,8 +129,8 @@ describe('the command itself', () => {
     ).to.equal(4);
   });
 
-  it('prints its own reference, with every verb and exit code', () => {
-    const text = cliReference();
+  it('prints its own reference, with every verb and exit code', async () => {
+    const text = await cliReference();
     for (const verb of ['start', 'kv range', 'tx prove', 'devnet', 'chain verify', 'config show', 'events follow']) {
       expect(text).to.include(`### it-chain ${verb}\n`);
     }

@@ -3,7 +3,6 @@ import { existsSync, readFileSync } from 'node:fs';
 import { dirname, extname, join, resolve } from 'node:path';
 import type { ClientOptions } from '@it-chain/client';
 import { failure } from '@it-chain/contracts';
-import { SystemClock, loadConfig } from '@it-chain/kernel';
 import { parse } from 'yaml';
 import type { Io } from '../terminal/io.js';
 import { DEFAULT_API, configOptions } from './defaults.js';
@@ -89,6 +88,7 @@ interface ApiSection {
 }
 
 async function readFully(config: string | undefined, io: Io): Promise<NodePlace> {
+  const { SystemClock, loadConfig } = await import('@it-chain/kernel');
   const loaded = await loadConfig(configOptions(io, { config }), new SystemClock());
   const api = loaded.plugins
     .map((plugin) => (plugin.config as { readonly api?: ApiSection } | undefined)?.api)

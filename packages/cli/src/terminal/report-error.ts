@@ -1,5 +1,5 @@
 import { errorCatalogue, isItChainError, messageOf } from '@it-chain/contracts';
-import { exitCodeOf } from '@it-chain/kernel';
+import { exitCodeOf } from '@it-chain/kernel/exit-code';
 import { harmless } from './harmless.js';
 import type { Io } from './io.js';
 

@@ -1,7 +1,6 @@
 import { existsSync, statSync } from 'node:fs';
 import { dirname, extname, join, resolve } from 'node:path';
 import { cosmiconfig, type Loader } from 'cosmiconfig';
-import { createJiti } from 'jiti';
 import { isItChainError, messageOf, type Clock } from '@it-chain/contracts';
 import { withLimit } from '../boot/with-limit.js';
 import { parseConfigText, type ParsedText } from './parse-text.js';
@@ -51,8 +50,11 @@ function explorerFor(parsed: Map<string, ParsedText>): ReturnType<typeof cosmico
     parsed.set(file, result);
     return result.value ?? {};
   };
-  const typescript: Loader = (file) =>
-    createJiti(import.meta.url, { fsCache: false, moduleCache: false }).import(file, { default: true });
+  const typescript: Loader = async (file) => {
+    // A compiler, which few configs need.
+    const { createJiti } = await import('jiti');
+    return createJiti(import.meta.url, { fsCache: false, moduleCache: false }).import(file, { default: true });
+  };
   return cosmiconfig('it-chain', {
     searchPlaces: KINDS.map((kind) => `it-chain.config.${kind}`),
     searchStrategy: 'none',

@@ -1,5 +1,6 @@
+import { createRequire } from 'node:module';
 import { pino, type DestinationStream, type Logger } from 'pino';
-import { prettyFactory } from 'pino-pretty';
+import type * as PinoPretty from 'pino-pretty';
 import { isItChainError, type Cancel, type Clock, type Log, type LogFields } from '@it-chain/contracts';
 import { redact, redactText } from './redact.js';
 import { RepeatFilter, type Held, type RepeatLimits } from './repeat-filter.js';
@@ -127,6 +128,8 @@ export class Logs {
 function destinationOf(options: LogOptions): DestinationStream {
   const plain = options.destination ?? pino.destination({ fd: 1, sync: true });
   if (!options.pretty) return plain;
+  // Loaded where it is used: a node that writes for machines starts sooner without it.
+  const { prettyFactory } = createRequire(import.meta.url)('pino-pretty') as typeof PinoPretty;
   const format = prettyFactory({ colorize: options.destination === undefined, ignore: 'nodeId' });
   return {
     write: (line: string) => {

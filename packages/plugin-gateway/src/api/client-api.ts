@@ -1,9 +1,6 @@
 import { Server } from '@grpc/grpc-js';
 import { rm, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
-import { ReflectionService } from '@grpc/reflection';
-import type { NodeInspection } from '@it-chain/contracts';
-import { HealthImplementation } from 'grpc-health-check';
 import { AdminAccess, ensureToken } from './admin-access.js';
 import type { ApiConfig } from './api-config.js';
 import { bindService } from './bind-service.js';
@@ -14,7 +11,9 @@ import type { ClientApiDependencies } from './handlers/handlers.js';
 import { memberHandlers } from './handlers/members.js';
 import { nodeHandlers } from './handlers/node.js';
 import { transactionHandlers } from './handlers/transactions.js';
-import { describeClientApi } from './reflection.js';
+import { HEALTH_METHODS, Health } from './health.js';
+import { serveLazily } from './lazy-service.js';
+import { REFLECTION_METHODS, addReflection, writeClientApi } from './reflection.js';
 import { grpcDefinition } from './service-definition.js';
 
 /** The running client API. */
@@ -72,12 +71,17 @@ export async function startClientApi(options: ApiConfig, dependencies: ClientApi
     grpcDefinition(),
     bindService(handlers, { options, dependencies, guard, stopping: stopping.signal, cut }),
   );
-  const health = new HealthImplementation(servingStatus(context.inspect()));
-  health.addToServer(server);
-  new ReflectionService(await describeClientApi(context.dataDir())).addToServer(server);
+  const health = new Health(context.inspect());
+  serveLazily(server, HEALTH_METHODS, (target) => {
+    health.addTo(target);
+  });
+  const described = await writeClientApi(context.dataDir());
+  serveLazily(server, REFLECTION_METHODS, (target) => {
+    addReflection(target, described);
+  });
 
   const stopWatching = context.clock.every(HEALTH_MS, () => {
-    for (const [name, state] of Object.entries(servingStatus(context.inspect()))) health.setStatus(name, state);
+    health.update(context.inspect());
   });
   try {
     const address = await connections.listen(options.listen);
@@ -86,7 +90,7 @@ export async function startClientApi(options: ApiConfig, dependencies: ClientApi
     context.log.info('the client API is open', { address, tls: options.tls !== undefined });
     const close = async (): Promise<void> => {
       stopWatching();
-      for (const name of Object.keys(servingStatus(context.inspect()))) health.setStatus(name, 'NOT_SERVING');
+      health.stop();
       connections.stopAccepting();
       const idle = guard.close();
       stopping.abort();
@@ -119,13 +123,4 @@ function serverOptions(options: ApiConfig): Record<string, number> {
     'grpc-node.max_session_memory': options.sessionMemoryMiB,
     'grpc.enable_channelz': 0,
   };
-}
-
-/** Health by plugin name, and of the whole node under the empty name and the name of the service. */
-function servingStatus({ plugins }: NodeInspection): Record<string, 'SERVING' | 'NOT_SERVING'> {
-  const named = Object.fromEntries(
-    plugins.map(({ name, health }) => [name, health.state === 'failing' ? 'NOT_SERVING' : 'SERVING'] as const),
-  );
-  const node = Object.values(named).every((state) => state === 'SERVING') ? 'SERVING' : 'NOT_SERVING';
-  return { ...named, '': node, 'itchain.v1.Node': node };
 }
