@@ -10,7 +10,7 @@ export interface PeerCertificate {
 }
 
 /**
- * A self-signed certificate for TLS, made now and kept in memory only. It proves nothing: the handshake proves the node
+ * A self-signed certificate for TLS, made now. It proves nothing: the handshake proves the node
  * key and binds it to the connection (RFC 9266's way), so the certificate needs no name, no renewal and no trust.
  */
 export async function makePeerCertificate(): Promise<PeerCertificate> {

@@ -19,6 +19,8 @@ import { BanList } from './ban-list.js';
 import { ControlReader } from './control-reader.js';
 import { asPeerError, goodbyeOfError } from './goodbye.js';
 import { handshake, isBreach, type Proven } from './handshake.js';
+import { keptCertificate } from './kept-certificate.js';
+import type { PeerCertificate } from './peer-certificate.js';
 import { openLink } from './peer-dialer.js';
 import type { PeerLink } from './peer-link.js';
 import { PeerListener } from './peer-listener.js';
@@ -34,6 +36,8 @@ export interface PeerTransportDependencies {
   readonly clock: Clock;
   readonly log: Log;
   readonly metrics: Metrics;
+  /** Whose data directory keeps the certificate; without it one is made for each start. */
+  readonly node?: { readonly dataDir: string };
   /** Random bytes of a length. */
   random(length: number): Uint8Array;
   /** Signs with the key of the node: 64 bytes. */
@@ -101,8 +105,7 @@ export class PeerTransport implements Transport {
   async accept(): Promise<() => Promise<void>> {
     const listener = new PeerListener(this.#options, {
       clock: this.#deps.clock,
-      // Its library takes 10 MB and is not needed between nodes of one machine.
-      certificate: async () => (await import('./peer-certificate.js')).makePeerCertificate(),
+      certificate: () => this.#certificate(),
       allowed: (remote) => this.#bans.remaining(remote, this.#now()) === 0,
       linked: (link, done, refused) => void this.#welcome(link, done, refused),
       breach: (remote, reason) => {
@@ -114,6 +117,13 @@ export class PeerTransport implements Transport {
     this.#listener = listener;
     this.#deps.log.info('peers are accepted', { listen: this.#listening, advertise: this.#advertised() });
     return () => this.close();
+  }
+
+  #certificate(): Promise<PeerCertificate> {
+    const { node, log } = this.#deps;
+    // Its library takes 10 MB, and is needed neither between nodes of one machine nor where a certificate is kept.
+    const make = async (): Promise<PeerCertificate> => (await import('./peer-certificate.js')).makePeerCertificate();
+    return node === undefined ? make() : keptCertificate(node.dataDir, make, log);
   }
 
   /** Ends every session with ERR_PEER_STOPPING and takes no more. */
