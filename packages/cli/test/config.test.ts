@@ -50,6 +50,13 @@ describe('it-chain config', () => {
     const human = await run(['config', 'check'], { cwd: folder });
     expect(human.code).to.equal(2);
     expect(human.out).to.include('maxStream');
+    expect(human.out).to.not.include('expected expected');
+  });
+
+  it('check says which file is valid, and where there is none', async () => {
+    expect((await run(['config', 'check'], { cwd: folder })).out).to.include('there is no config file here');
+    write('node: { name: alice }\n');
+    expect((await run(['config', 'check'], { cwd: folder })).out).to.match(/it-chain\.config\.yaml is valid\n$/);
   });
 
   it('show prints what is in force and where it comes from, and masks secrets', async () => {

@@ -211,7 +211,18 @@ describe('real processes', function () {
     const statuses = await Promise.all(nodes.map(({ api }) => run(['status', '--json', '--api', String(api)])));
     for (const { json } of statuses)
       expect(json[0]).to.include({ role: 'validator', validators: 2, leader: statuses[0]!.json[0]!['leader'] });
+    const clash = start('devnet', '--nodes', '1', '--dir', 'other', '--base-port', port);
+    expect(await clash.ended).to.equal(1);
+    expect(clash.err).to.include('EADDRINUSE');
     expect(await devnet.stop('SIGINT')).to.equal(0);
+    for (const option of [
+      ['--base-port', String(Number(port) + 500)],
+      ['--nodes', '1'],
+    ]) {
+      const other = start('devnet', '--dir', 'net', ...option);
+      expect(await other.ended).to.equal(2);
+      expect(other.err).to.include('the devnet in net has');
+    }
     for (const { api } of nodes) expect((await run(['status', '--api', String(api)])).code).to.equal(3);
   });
 });

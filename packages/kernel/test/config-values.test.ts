@@ -156,6 +156,12 @@ describe('config values (F6)', () => {
     });
   }
 
+  it('text for a number is told to lose its quotes only where it is a number', async () => {
+    const at = inSample('either', 'perSender');
+    expect(problemAt(await problemsOf(withValue(at, '7')), printed(at)).hint).to.equal('take the quotes away');
+    expect(problemAt(await problemsOf(withValue(at, 'seven')), printed(at)).hint).to.equal(undefined);
+  });
+
   it('a required key that is missing is named', async () => {
     const problem = problemAt(await problemsOf(withValue(inSample('name'), undefined)), 'plugins[0].with.name');
     expect(problem.message).to.equal('is missing');

@@ -1,7 +1,6 @@
 import {
   Chain,
   failure,
-  faultTolerance,
   hasCode,
   sameBytes,
   toHex,
@@ -24,6 +23,7 @@ import { BlockSize } from './block-size.js';
 import { stateAfter, stateAtGenesis, type ChainState } from './chain-state.js';
 import type { ChainStore } from './chain-store.js';
 import type { Epoch } from './epoch.js';
+import { tellMembers } from './member-news.js';
 import type { Pruner } from './pruner.js';
 import { Serial } from './serial.js';
 import type { SnapshotMaker } from './snapshot-maker.js';
@@ -218,7 +218,7 @@ export class Ledger {
       this.#setState(after);
       this.#stored = new Map();
       this.#committed.add(block.ids.length);
-      this.#warnOfTolerance(state, after);
+      tellMembers(this.#dependencies.log, state.system, after.system, after.tip.height);
       this.#size.decided(state.genesis, certificate.round, block.ids.length);
       this.#tellCommitted(block, certificate);
       await this.#dependencies.maker.committed(after);
@@ -364,17 +364,6 @@ export class Ledger {
     this.#state = state;
     this.#uncertain = false;
     this.#height.set(state.tip.height);
-  }
-
-  #warnOfTolerance({ system: { validators: before } }: ChainState, { system, tip }: ChainState): void {
-    const [was, is] = [faultTolerance(before.length), faultTolerance(system.validators.length)];
-    if (is >= was) return;
-    this.#dependencies.log.warn('fewer Byzantine validators are tolerated', {
-      height: tip.height + 2,
-      validators: system.validators.length,
-      tolerated: is,
-      before: was,
-    });
   }
 
   #tellProposed({ header, digest, ids }: CheckedBlock): void {

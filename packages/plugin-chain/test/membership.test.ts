@@ -21,6 +21,8 @@ import {
   type Membership,
   type SystemState,
 } from '@it-chain/contracts';
+import { RecordingLog } from '@it-chain/testkit';
+import { tellMembers } from '../dist/member-news.js';
 import { ChainFixture, genesisOf, idOf, join, keysOf, leave, promote, transaction, withHeader } from './fixture.js';
 
 const names = ['alice', 'bob', 'carol', 'dave', 'eve', 'frank'];
@@ -230,5 +232,40 @@ describe('verifyChain', () => {
       }
     }
     expect(codes.size).to.equal(2);
+  });
+});
+
+describe('news of members', () => {
+  it('are told in the log: who came, was promoted, left or was evicted, and what that costs', () => {
+    const log = new RecordingLog();
+    const [alice, bob, carol, dave] = ['alice', 'bob', 'carol', 'dave'].map((name, sequence) => ({
+      publicKey: keysOf(name).publicKey,
+      name,
+      sequence,
+    }));
+    if (alice === undefined || bob === undefined || carol === undefined || dave === undefined) throw new RangeError();
+    const four = { ...genesisSystemState(genesisOf(['alice'])), validators: [alice, bob, carol, dave] };
+    const told = (before: typeof four, after: typeof four): string[] => {
+      log.lines.length = 0;
+      tellMembers(log, before, after, 7);
+      return log.lines.map(({ message, fields }) =>
+        `${message} ${String(fields['reason'] ?? fields['role'] ?? '')}`.trim(),
+      );
+    };
+    expect(told(four, four)).to.deep.equal([]);
+    expect(told({ ...four, validators: [alice] }, { ...four, validators: [alice], learners: [bob] })).to.deep.equal([
+      'a node is a member now learner',
+    ]);
+    expect(
+      told({ ...four, validators: [alice], learners: [bob] }, { ...four, validators: [alice, bob] }),
+    ).to.deep.equal(['a learner is promoted']);
+    expect(told({ ...four, learners: [dave], validators: [alice] }, { ...four, validators: [alice] })).to.deep.equal([
+      'a member has left',
+    ]);
+    const evicted = [{ publicKey: dave.publicKey, height: 7, reason: 'two votes', readmitted: 0 }];
+    expect(told(four, { ...four, validators: [alice, bob, carol], evicted })).to.deep.equal([
+      'a member was evicted two votes',
+      'fewer Byzantine validators are tolerated',
+    ]);
   });
 });

@@ -21,6 +21,7 @@ import { createState, step, type ConsensusMessage, type LogRecord, type State } 
 import { Accusation } from '../dist/driver/accusation.js';
 import { Lag } from '../dist/driver/lag.js';
 import { Ledger } from '../dist/driver/ledger.js';
+import { QuorumWatch } from '../dist/driver/quorum-watch.js';
 import { Promotion } from '../dist/driver/promotion.js';
 import { VerifiedCache } from '../dist/driver/verified-cache.js';
 import { VoteLog } from '../dist/driver/wal.js';
@@ -198,6 +199,36 @@ describe('the lock of the ledger', () => {
     expect(await run.catch((error: unknown) => (error as Error).message)).to.equal('the disk');
     expect(told).to.deep.equal([3]);
     expect(ledger.isBusy).to.equal(false);
+  });
+});
+
+describe('the watch over the quorum', () => {
+  it('tells that it is gone once it stays so, once, and when it is back', () => {
+    const state = createState(optionsOf(0));
+    step(state, { type: 'start', tip: genesisTip(4), records: [] });
+    const log = new RecordingLog();
+    const watch = new QuorumWatch(log);
+    const look = (times: number): string[] => {
+      for (let turn = 0; turn < times; turn += 1) watch.look(state);
+      return log.lines.splice(0).map(({ level, fields }) => `${level} ${String(fields['code'] ?? fields['present'])}`);
+    };
+    expect(look(1)).to.deep.equal([]);
+    expect(look(5)).to.deep.equal(['warn ERR_CONSENSUS_NO_QUORUM']);
+    for (const peer of [1, 2]) step(state, { type: 'connected', peer: keyOf(peer) });
+    expect(look(3)).to.deep.equal(['info 3']);
+    step(state, { type: 'disconnected', peer: keyOf(1) });
+    expect(look(1)).to.deep.equal([]);
+    step(state, { type: 'connected', peer: keyOf(1) });
+    expect(look(2)).to.deep.equal([]);
+  });
+
+  it('is of no concern to those who do not vote', () => {
+    const state = createState(optionsOf(9));
+    step(state, { type: 'start', tip: genesisTip(4), records: [] });
+    const log = new RecordingLog();
+    const watch = new QuorumWatch(log);
+    for (let turn = 0; turn < 5; turn += 1) watch.look(state);
+    expect(log.lines).to.deep.equal([]);
   });
 });
 

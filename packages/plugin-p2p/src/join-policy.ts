@@ -20,7 +20,7 @@ export function judgeJoin(members: MembersAnswer | undefined, genesis: Genesis, 
   if (evicted !== undefined) {
     throw failure(
       'ERR_JOIN_REFUSED',
-      `the joiner was evicted at height ${evicted.height} (${evicted.reason}): only a vote of the validators brings it back`,
+      `the joiner was evicted at height ${evicted.height}${evicted.reason === '' ? '' : ` (${evicted.reason})`}: only a vote of the validators brings it back`,
     );
   }
   return { way: 'join' };

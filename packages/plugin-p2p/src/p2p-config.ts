@@ -1,4 +1,4 @@
-import { ADMISSIONS, GENESIS_DEFAULTS, GROWTHS, fromHex, z } from '@it-chain/contracts';
+import { ADMISSIONS, GENESIS_DEFAULTS, GROWTHS, fromHex, isNodeId, z } from '@it-chain/contracts';
 
 const key = z
   .string()
@@ -6,6 +6,12 @@ const key = z
   .transform((text) => text.toLowerCase());
 const ms = (standard: number, what: string): z.ZodDefault<z.ZodInt> =>
   z.int().min(10).max(86_400_000).default(standard).describe(`${what}, in ms`);
+
+/** True for `[NODEID@]HOST:PORT`; whether somebody is there the transport finds out. */
+function isDialAddress(text: string): boolean {
+  const [, nodeId, port] = /^(?:([^@]*)@)?(?:\[[0-9a-fA-F:.%]+\]|[^\s:@/[\]]{1,253}):(\d{1,5})$/.exec(text) ?? [];
+  return Number(port) > 0 && Number(port) <= 65_535 && (nodeId === undefined || isNodeId(nodeId));
+}
 
 /** What the genesis says if this node founds. Nodes that adopt a network take its genesis as it is. */
 const GenesisConfig = z
@@ -57,7 +63,7 @@ const GenesisConfig = z
 export const P2pConfig = z
   .strictObject({
     dial: z
-      .array(z.string().min(3).max(512))
+      .array(z.string().max(512).refine(isDialAddress, 'expected [NODEID@]HOST:PORT, such as 10.0.0.1:7000'))
       .max(100)
       .default([])
       .describe('Peers to dial at start, each [NODEID@]HOST:PORT; tried until they answer'),

@@ -11,6 +11,7 @@ import type { Command } from 'commander';
 import { stringify } from 'yaml';
 import { verb, type Cli, type CommonOptions } from '../cli.js';
 import { configOptions } from '../node/defaults.js';
+import { configIn } from '../node/find-node.js';
 
 interface ConfigVerbOptions extends CommonOptions {
   readonly config?: string;
@@ -38,7 +39,7 @@ export function configCommand(program: Command, cli: Cli): void {
     if (problems.length > 0) cli.exitCode = 2;
     printer.result({ valid: problems.length === 0, problems: rows }, () =>
       problems.length === 0
-        ? 'the config is valid'
+        ? validText(options.config ?? configIn(cli.io.cwd))
         : problems.map((problem) => `${printer.color.red(problem.code)}  ${describeProblem(problem)}`).join('\n'),
     );
   });
@@ -67,3 +68,6 @@ export function configCommand(program: Command, cli: Cli): void {
       printer.result(shown, () => stringify(shown));
     });
 }
+
+const validText = (file: string | undefined): string =>
+  file === undefined ? 'there is no config file here: a node starts with the defaults' : `${file} is valid`;

@@ -23,12 +23,12 @@ export function consensusText(json: ConsensusJson, printer: Printer, now: number
   const { color } = printer;
   const names = new Map(json.views.map(({ nodeId, name }) => [nodeId, name]));
   const open = json.since === null ? '' : `, open for ${ageText(now - json.since)}`;
-  const quorum = `${json.quorum} of ${json.validators} validators decide, ${json.present} are present`;
+  const quorum = `${json.quorum} of ${json.validators} validators decide, ${json.present} are present${spareText(json)}`;
   const rows: [string, string][] = [
     ['height', `${count(json.height)}, round ${json.round}${open}`],
     ['state', stateOf(json, printer)],
     ['quorum', json.present < json.quorum ? color.red(quorum) : quorum],
-    ['tolerated', `${json.tolerated} Byzantine`],
+    ['tolerated', `${json.tolerated} Byzantine of ${json.validators}, where all others are present`],
     ['leader', json.leader === null ? 'none' : `${json.leader}${nameText(names.get(json.leader) ?? null)}`],
     ['this node', json.validator ? 'votes' : 'does not vote'],
   ];
@@ -46,6 +46,12 @@ export function consensusText(json: ConsensusJson, printer: Printer, now: number
     timeText(view.seen ?? 0),
   ]);
   return `${printer.pairs(rows)}\n\n${printer.table(['validator', 'name', 'present', 'height', 'round', 'last heard'], views)}`;
+}
+
+/** How many of those that are present may still fail. */
+function spareText({ present, quorum }: ConsensusJson): string {
+  if (present < quorum) return '';
+  return present === quorum ? '; none of them may fail' : `; ${present - quorum} of them may fail`;
 }
 
 function stateOf(json: ConsensusJson, { color }: Printer): string {

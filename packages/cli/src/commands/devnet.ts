@@ -2,7 +2,7 @@ import { resolve } from 'node:path';
 import { failure } from '@it-chain/contracts';
 import type { Command } from 'commander';
 import { verb, wholeNumber, type Cli, type CommonOptions } from '../cli.js';
-import { Devnet, devnetIn } from '../devnet/devnet.js';
+import { Devnet, devnetIn, type DevnetRecord } from '../devnet/devnet.js';
 import type { DevnetNode } from '../devnet/devnet-node.js';
 import type { Printer } from '../terminal/printer.js';
 
@@ -36,6 +36,7 @@ async function runDevnet(options: DevnetVerbOptions, cli: Cli): Promise<number> 
   if (nodes < 1 || nodes > MAX_NODES) throw failure('ERR_CLI_USAGE', `--nodes is ${nodes}, not 1 to ${MAX_NODES}`);
   if (basePort < 1 || basePort + 10 * nodes > 65_535)
     throw failure('ERR_CLI_USAGE', `--base-port ${basePort} leaves no room`);
+  if (before !== undefined) checkSame(before, { nodes, basePort }, options.dir);
   const devnet = new Devnet(
     { nodes, dir, basePort, timeoutMs: options.timeout },
     {
@@ -65,6 +66,19 @@ async function runDevnet(options: DevnetVerbOptions, cli: Cli): Promise<number> 
   }
 }
 
+/** Its nodes know each other by their ports, and decide with a quorum of all. @throws ERR_CLI_USAGE */
+function checkSame(before: DevnetRecord, now: DevnetRecord, dir: string): void {
+  const hint = `Leave it out to go on with that network, or make another one with --dir.`;
+  if (now.basePort !== before.basePort) {
+    throw failure('ERR_CLI_USAGE', `--base-port is ${now.basePort}, and the devnet in ${dir} has ${before.basePort}`, {
+      hint,
+    });
+  }
+  if (now.nodes < before.nodes) {
+    throw failure('ERR_CLI_USAGE', `--nodes is ${now.nodes}, and the devnet in ${dir} has ${before.nodes}`, { hint });
+  }
+}
+
 /** Says where the nodes are, and watches over them: one that ends is told, the others go on. */
 async function untilStopped(devnet: Devnet, signal: AbortSignal, printer: Printer, cli: Cli): Promise<void> {
   if (printer.json) printer.data({ ready: true });
@@ -78,7 +92,12 @@ async function untilStopped(devnet: Devnet, signal: AbortSignal, printer: Printe
     const { name, how } = await node.ended;
     if (signal.aborted) return;
     if (printer.json) cli.io.err(`${JSON.stringify({ ended: name, how, log: node.logFile })}\n`);
-    else cli.io.err(`${name} ended: ${how}; its log is ${node.logFile}\n`);
+    else {
+      const again = `npm run it-chain -- start --config ${node.configFile}`;
+      cli.io.err(
+        `${name} ended: ${how}; its log is ${node.logFile}\nto start it again, in another terminal: ${again}\n`,
+      );
+    }
   });
   await Promise.race([stopped, Promise.all(ends)]);
 }

@@ -1,6 +1,8 @@
+import { transactionJson } from '@it-chain/client';
 import { toHex } from '@it-chain/contracts';
 import type { Command } from 'commander';
 import { nodeVerb, type Cli, type NodeVerbOptions } from '../cli.js';
+import { transactionExit, transactionText, waitFor, withWait, type WaitOptions } from './wait.js';
 
 /** `it-chain dial` */
 export function dialCommand(program: Command, cli: Cli): void {
@@ -53,10 +55,15 @@ export function disconnectCommand(program: Command, cli: Cli): void {
 
 /** `it-chain leave` */
 export function leaveCommand(program: Command, cli: Cli): void {
-  nodeVerb(program, 'leave', 'leave the network, as validator or learner').action(async (options: NodeVerbOptions) =>
-    cli.withNode(options, async (client, printer) => {
-      const transaction = toHex(await client.leave());
-      printer.result({ transaction }, () => `leaving with transaction ${transaction}`);
-    }),
+  withWait(nodeVerb(program, 'leave', 'leave the network, as validator or learner')).action(
+    async (options: NodeVerbOptions & WaitOptions) =>
+      cli.withNode(options, async (client, printer) => {
+        const id = await client.leave();
+        const { wait } = options;
+        const sent = wait === true ? await waitFor(id, options, { client, printer }) : await client.transaction(id);
+        const json = transactionJson(sent);
+        printer.result({ transaction: json.id, ...json }, () => transactionText(json, printer));
+        cli.exitCode = transactionExit(json);
+      }),
   );
 }

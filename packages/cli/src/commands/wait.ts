@@ -64,7 +64,7 @@ export function transactionExit({ status, result }: TransactionJson): number {
 export function transactionText(json: TransactionJson, printer: Printer): string {
   const rows: [string, string][] = [
     ['transaction', json.id],
-    ['status', `${stateText(json.status, printer)}${json.reason === null ? '' : ` (${json.reason})`}`],
+    ['status', `${stateText(json.status, printer)}${remarkOf(json)}`],
   ];
   if (json.code !== null) rows.push(['code', json.code]);
   if (json.hint !== null) rows.push(['try', json.hint]);
@@ -75,4 +75,10 @@ export function transactionText(json: TransactionJson, printer: Printer): string
     rows.push(['result', `${words}${message === null ? '' : `: ${message}`}${output === '' ? '' : ` ${output}`}`]);
   }
   return printer.pairs(rows);
+}
+
+/** A transaction stands in its block whether or not it had an effect. */
+function remarkOf({ reason, result }: TransactionJson): string {
+  if (result !== null && result.code !== 0) return ', but refused: it has no effect';
+  return reason === null ? '' : ` (${reason})`;
 }

@@ -35,6 +35,12 @@ export interface ChildEnd {
   readonly how: string;
 }
 
+/** What a child tells with --json before it ends. */
+interface ChildError {
+  readonly message?: string;
+  readonly hint?: string;
+}
+
 const BIN = fileURLToPath(new URL('../bin.js', import.meta.url));
 /** How long a child may take to stop before it is killed, in ms: its own limit is 5,000. */
 const STOP_MS = 7_000;
@@ -47,6 +53,7 @@ export class DevnetNode {
   ended = new Promise<ChildEnd>(() => undefined);
   #child: ChildProcess | undefined;
   #facts: DevnetNodeJson | undefined;
+  #error: ChildError | undefined;
 
   constructor(options: DevnetNodeOptions) {
     this.options = options;
@@ -61,6 +68,10 @@ export class DevnetNode {
     return join(this.options.dir, 'node.log');
   }
 
+  get configFile(): string {
+    return join(this.options.dir, 'it-chain.config.json');
+  }
+
   /** What the node said when it was ready. */
   get facts(): DevnetNodeJson {
     if (this.#facts === undefined) throw failure('ERR_DEVNET_FAILED', `${this.options.name} is not ready`);
@@ -71,9 +82,8 @@ export class DevnetNode {
   async start(): Promise<void> {
     const { dir, name, solo } = this.options;
     mkdirSync(dir, { recursive: true });
-    const config = join(dir, 'it-chain.config.json');
-    writeFileSync(config, `${JSON.stringify(configOf(this.options), null, 2)}\n`);
-    const args = [BIN, 'start', '--config', config, '--json', ...(solo ? ['--solo'] : [])];
+    writeFileSync(this.configFile, `${JSON.stringify(configOf(this.options), null, 2)}\n`);
+    const args = [BIN, 'start', '--config', this.configFile, '--json', ...(solo ? ['--solo'] : [])];
     // In a group of its own, so that Ctrl-C reaches only the devnet, which then stops its nodes; should the devnet be
     // killed, the channel breaks and the node stops by itself.
     const child = spawn(process.execPath, args, { stdio: ['ignore', 'pipe', 'pipe', 'ipc'], detached: true });
@@ -82,6 +92,7 @@ export class DevnetNode {
     // The log is for people; a disk that is full must not end the devnet before the nodes say so.
     log.on('error', () => undefined);
     child.stderr?.pipe(log);
+    this.#listen(child);
     this.ended = new Promise((resolve) => {
       child.once('error', (error) => {
         resolve({ name, how: error.message });
@@ -102,6 +113,16 @@ export class DevnetNode {
     const force = setTimeout(() => child.kill('SIGKILL'), STOP_MS);
     await this.ended;
     clearTimeout(force);
+  }
+
+  /** Notes the last error that it tells. */
+  #listen({ stderr }: ChildProcess): void {
+    this.#error = undefined;
+    if (stderr === null) return;
+    createInterface({ input: stderr }).on('line', (line) => {
+      const error = line.startsWith('{"error":') ? (read(line)?.['error'] as ChildError | undefined) : undefined;
+      if (typeof error?.message === 'string') this.#error = error;
+    });
   }
 
   #ready(child: ChildProcess): Promise<DevnetNodeJson> {
@@ -126,7 +147,10 @@ export class DevnetNode {
 
   async #diedEarly(): Promise<never> {
     const { name, how } = await this.ended;
-    throw failure('ERR_DEVNET_FAILED', `${name} ended before it was ready: ${how}`, { hint: `Read ${this.logFile}.` });
+    const { message = how, hint } = this.#error ?? {};
+    throw failure('ERR_DEVNET_FAILED', `${name} ended before it was ready: ${message}`, {
+      hint: hint ?? `Read ${this.logFile}.`,
+    });
   }
 }
 

@@ -53,7 +53,8 @@ export async function placeOf(config: string | undefined, io: Io): Promise<NodeP
   return readPlain(file, io) ?? (await readFully(config, io));
 }
 
-function configIn(folder: string): string | undefined {
+/** The config file of a folder. */
+export function configIn(folder: string): string | undefined {
   return KINDS.map((kind) => join(folder, `it-chain.config.${kind}`)).find((file) => existsSync(file));
 }
 

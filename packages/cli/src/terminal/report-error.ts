@@ -41,7 +41,8 @@ export function reportError(error: unknown, options: ReportOptions, io: Io): num
   } else {
     const why = entry?.when ?? 'This was not foreseen; it may be a fault of the software.';
     // Part of it may be what another node said.
-    io.err(`error: ${harmless(message)} (${code})\nwhy:   ${why}\ntry:   ${harmless(hint)}\n`);
+    const what = message.endsWith(`; ${hint}`) ? message.slice(0, -`; ${hint}`.length) : message;
+    io.err(`error: ${harmless(what)} (${code})\nwhy:   ${why}\ntry:   ${harmless(hint)}\n`);
   }
   if (options.verbose && error instanceof Error) io.err(harmless(`${error.stack ?? ''}\n${causes(error)}`));
   return exit;

@@ -131,7 +131,9 @@ function expectedOf(issue: Issue): string | undefined {
     case 'too_small':
       return `at least ${String(issue.minimum)}`;
     case 'invalid_format':
-      return issue.message.replace(/^Invalid (string: )?/, '');
+      return issue.message.replace(/^(?:Invalid (?:string: )?|expected )/, '');
+    case 'custom':
+      return /^expected (.*)/s.exec(issue.message)?.[1];
     default:
       return undefined;
   }
@@ -153,10 +155,12 @@ function hintFor(issue: Issue, found: unknown): string | undefined {
   }
   if (issue.code === 'invalid_type' && issue.expected === 'string' && typeof found === 'number')
     return 'put it in quotes';
-  if (issue.code === 'invalid_type' && typeof found === 'string' && issue.expected === 'number')
+  if (issue.code === 'invalid_type' && ['number', 'int'].includes(String(issue.expected)) && isNumeric(found))
     return 'take the quotes away';
   return undefined;
 }
+
+const isNumeric = (found: unknown): boolean => typeof found === 'string' && /^-?\d+(?:\.\d+)?$/.test(found);
 
 function valueAt(value: unknown, path: Path): unknown {
   let current = value;

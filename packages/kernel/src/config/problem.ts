@@ -25,7 +25,7 @@ export class ConfigError extends ItChainError {
   constructor(code: ErrorCode, message: string, problems: readonly Problem[]) {
     const [first] = problems;
     super(code, message, {
-      hint: first?.hint,
+      hint: problems.length > 1 ? 'Each line says what to do about it.' : first?.hint,
       cause: problems.length === 1 ? first?.cause : undefined,
       data: { problems: problems.length, ...(first?.path ? { path: first.path } : {}) },
     });

@@ -25,6 +25,7 @@ import { BlockWork } from './block-work.js';
 import { describeStatus } from './describe-status.js';
 import { PeerSessions } from './peer-sessions.js';
 import { acceptsRisk, openSession, type ConsensusRoles, type Session } from './session.js';
+import { QuorumWatch } from './quorum-watch.js';
 import { Silence } from './silence.js';
 import { VoteLog } from './wal.js';
 
@@ -44,6 +45,7 @@ export class ConsensusDriver {
   readonly #sessions: PeerSessions;
   readonly #auditor: Auditor;
   readonly #silence: Silence;
+  readonly #quorum: QuorumWatch;
   readonly #work: BlockWork;
   #pollTimer: Cancel | undefined;
   #retry: Cancel | undefined;
@@ -71,6 +73,7 @@ export class ConsensusDriver {
       },
     );
     this.#silence = new Silence(context);
+    this.#quorum = new QuorumWatch(context.log);
     this.#work = new BlockWork({ chain: roles.chain, context, input: (input, session) => this.#input(input, session) });
     this.#auditor = new Auditor({ chain: roles.chain, fatal: (kind, error) => context.fatal(kind, error) });
   }
@@ -353,6 +356,7 @@ export class ConsensusDriver {
       await session.ledger.refresh();
       await this.#sessions.look();
       session.ledger.onPoll();
+      this.#quorum.look(session.state);
       this.#tellWork();
       await session.promoter.run(session.state);
       await session.accuser.run(session.state);

@@ -45,6 +45,11 @@ export function explain(state: State): Explanation {
   };
 }
 
+/** Validators of the open height that this node has no session to. */
+export function absentValidators({ members, selfKey, connected }: State): Hex[] {
+  return members.keys.filter((key) => key !== selfKey && !connected.has(key));
+}
+
 function viewOf(state: State, key: Hex): { key: Hex; height: number; round: number } {
   if (key === state.selfKey) return { key, height: state.height, round: state.at.round };
   const vote = state.lastVotes.get(key);
@@ -59,11 +64,11 @@ function waiting(state: State): string {
     return `this node does not vote before height ${state.silentUntil + 1}: peers hold votes of it that it does not remember`;
   }
   if (at.deciding !== undefined) return '';
-  const present = members.keys.filter((key) => key === state.selfKey || state.connected.has(key));
-  const missing = members.keys.filter((key) => !present.includes(key));
+  const missing = absentValidators(state);
+  const present = members.n - missing.length;
   const busy = hasWork(state) || at.touched || at.round > 0;
-  if (missing.length > 0 && present.length < members.q) {
-    return `height ${height} needs ${members.q} of ${members.n} validators and ${present.length} are connected; missing: ${names(missing)}`;
+  if (missing.length > 0 && present < members.q) {
+    return `height ${height} needs ${members.q} of ${members.n} validators and ${present} are connected; missing: ${names(missing)}`;
   }
   if (!busy || at.round === 0) return '';
   const silent = members.keys.filter((key) => key !== state.selfKey && !hasSpoken(state, key));

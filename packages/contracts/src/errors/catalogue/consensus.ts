@@ -18,6 +18,10 @@ export const consensusErrors = {
     when: 'A peer sent invalid signatures, bytes that cannot be read, or blocks with a wrong certificate, again and again; its session was closed.',
     fix: 'Nothing here; on that node compare the version and the network, or find out who runs it.',
   },
+  ERR_CONSENSUS_NO_QUORUM: {
+    when: 'Fewer validators are connected to this node than a decision needs.',
+    fix: 'Bring enough of the missing ones back: `it-chain consensus` names them. Where they are lost for good, see `it-chain recover`.',
+  },
   ERR_CONSENSUS_STATE_LOST: {
     when: 'Peers hold votes of this node that it does not remember: an old backup was restored or its log was cut. It does not vote until the others have decided that height.',
     fix: 'Wait. If the network cannot go on without its vote and its key signs nowhere else, set acceptDoubleSignRisk, or start with --accept-double-sign-risk.',

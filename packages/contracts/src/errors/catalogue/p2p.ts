@@ -14,7 +14,10 @@ export const p2pErrors = {
     when: 'The node belongs to no network yet.',
     fix: 'Join a member, let somebody join this node, or start with --solo.',
   },
-  ERR_JOIN_REFUSED: { when: 'The network did not admit the node.', fix: 'Ask the members to admit it.' },
+  ERR_JOIN_REFUSED: {
+    when: 'The network did not admit the node.',
+    fix: 'Ask the operators of validators to admit it: `it-chain members propose admit NODEID`.',
+  },
   ERR_NETWORK_PINNED: {
     when: 'A peer belongs to another network than the one that the config of p2p pins.',
     fix: 'Dial a member of the pinned network, or correct `network` in the config.',
