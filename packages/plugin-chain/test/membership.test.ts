@@ -248,9 +248,10 @@ describe('news of members', () => {
     const told = (before: typeof four, after: typeof four): string[] => {
       log.lines.length = 0;
       tellMembers(log, before, after, 7);
-      return log.lines.map(({ message, fields }) =>
-        `${message} ${String(fields['reason'] ?? fields['role'] ?? '')}`.trim(),
-      );
+      return log.lines.map(({ message, fields }) => {
+        const { reason, role } = fields as { readonly reason?: string; readonly role?: string };
+        return `${message} ${reason ?? role ?? ''}`.trim();
+      });
     };
     expect(told(four, four)).to.deep.equal([]);
     expect(told({ ...four, validators: [alice] }, { ...four, validators: [alice], learners: [bob] })).to.deep.equal([
