@@ -2,7 +2,7 @@ import { defineConfig } from 'eslint/config';
 import tseslint from 'typescript-eslint';
 
 const inside = {
-  regex: '^@it-chain/[^/]+/(?!package.json$|exit-code$)',
+  regex: '^@it-chain/[^/]+/(?!package.json$|exit-code$|signing$)',
   message: 'Import a package by its name, or by what it exports beside it, not by a file inside it.',
 };
 const outside = {

@@ -11,16 +11,18 @@ function check(index: number, valid: boolean): SignatureCheck {
 
 describe('verifier', () => {
   it('gives one verdict each, in order, for small and large batches', async () => {
-    const verifier = createVerifier();
-    for (const size of [0, 1, 7, 8, 100]) {
-      const checks = Array.from({ length: size }, (_, index) => check(index, index % 3 !== 0));
-      expect(await verifier.verify(checks)).to.deep.equal(checks.map((_, index) => index % 3 !== 0));
+    for (const startBatch of [0, 256]) {
+      const verifier = createVerifier({ startBatch });
+      for (const size of [0, 1, 7, 8, 100]) {
+        const checks = Array.from({ length: size }, (_, index) => check(index, index % 3 !== 0));
+        expect(await verifier.verify(checks)).to.deep.equal(checks.map((_, index) => index % 3 !== 0));
+      }
+      await verifier.close();
     }
-    await verifier.close();
   });
 
   it('calls a check of a wrong length invalid and goes on with the others', async () => {
-    const verifier = createVerifier();
+    const verifier = createVerifier({ startBatch: 0 });
     const checks = Array.from({ length: 20 }, (_, index) =>
       index === 4 ? { ...check(index, true), signature: new Uint8Array(63) } : check(index, true),
     );
@@ -29,7 +31,7 @@ describe('verifier', () => {
   });
 
   it('does not change or take away the bytes it was given', async () => {
-    const verifier = createVerifier();
+    const verifier = createVerifier({ startBatch: 0 });
     const checks = Array.from({ length: 10 }, (_, index) => check(index, true));
     await verifier.verify(checks);
     expect(checks.every(({ signature, message }) => signature.length === 64 && message.length > 0)).to.equal(true);
@@ -37,7 +39,7 @@ describe('verifier', () => {
   });
 
   it('refuses what its queue cannot hold, and may be asked again', async () => {
-    const verifier = createVerifier({ maxQueued: 30 });
+    const verifier = createVerifier({ maxQueued: 30, startBatch: 0 });
     const checks = Array.from({ length: 20 }, (_, index) => check(index, true));
     const first = verifier.verify(checks);
     let code = 'none';
@@ -52,8 +54,22 @@ describe('verifier', () => {
     await verifier.close();
   });
 
+  it('verifies on the spot while its thread starts, and on the thread once that is up', async () => {
+    const verifier = createVerifier({ maxQueued: 30 });
+    const checks = Array.from({ length: 20 }, (_, index) => check(index, index !== 7));
+    // What waits for a thread would not fit twice: none of these waits.
+    const early = await Promise.all([verifier.verify(checks), verifier.verify(checks)]);
+    for (const verdicts of early) expect(verdicts).to.deep.equal(checks.map((_, index) => index !== 7));
+    for (let full = false; !full;) {
+      await new Promise((resolve) => setTimeout(resolve, 5));
+      const both = await Promise.allSettled([verifier.verify(checks), verifier.verify(checks)]);
+      full = both[1].status === 'rejected';
+    }
+    await verifier.close();
+  });
+
   it('finishes what is under way when it is closed, and verifies on the spot afterwards', async () => {
-    const verifier = createVerifier();
+    const verifier = createVerifier({ startBatch: 0 });
     const checks = Array.from({ length: 500 }, (_, index) => check(index, index !== 7));
     const pending = verifier.verify(checks);
     await verifier.close();

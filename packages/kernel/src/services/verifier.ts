@@ -9,6 +9,8 @@ export interface VerifierOptions {
   readonly maxQueued?: number;
   /** Batches below this size are verified on the spot: the hop to a thread costs more. Default 8. */
   readonly minBatch?: number;
+  /** Batches up to this size are verified on the spot while the thread starts, which takes longer. Default 256. */
+  readonly startBatch?: number;
 }
 
 /** Verifies Ed25519 signatures off the event loop. */
@@ -35,19 +37,27 @@ export function createVerifier(options: VerifierOptions = {}): Verifier {
 class ThreadVerifier implements Verifier {
   readonly #maxQueued: number;
   readonly #minBatch: number;
+  readonly #startBatch: number;
   readonly #waiting = new Map<number, Waiting>();
   #worker: Worker | undefined;
+  /** The thread has loaded what it needs. */
+  #isUp = false;
   #closed = false;
   #queued = 0;
   #nextId = 0;
 
-  constructor({ maxQueued = 65_536, minBatch = 8 }: VerifierOptions) {
+  constructor({ maxQueued = 65_536, minBatch = 8, startBatch = 256 }: VerifierOptions) {
     this.#maxQueued = maxQueued;
     this.#minBatch = minBatch;
+    this.#startBatch = startBatch;
   }
 
   async verify(checks: readonly SignatureCheck[]): Promise<boolean[]> {
     if (this.#closed || checks.length < this.#minBatch) return checks.map(verifyHere);
+    if (!this.#isUp && checks.length <= this.#startBatch) {
+      this.#worker ??= this.#start();
+      return checks.map(verifyHere);
+    }
     if (this.#queued + checks.length > this.#maxQueued) {
       throw failure('ERR_PLUGIN_VERIFIER_FULL', `${this.#queued} signatures wait already, ${checks.length} more came`, {
         retryable: true,
@@ -83,6 +93,7 @@ class ThreadVerifier implements Verifier {
   #start(): Worker {
     const made = new Worker(new URL('./verify-worker.js', import.meta.url));
     made.on('message', ({ id, verdicts }: VerifyVerdicts) => {
+      this.#isUp = true;
       this.#settle(
         id,
         Array.from(new Uint8Array(verdicts), (verdict) => verdict === 1),
@@ -90,12 +101,16 @@ class ThreadVerifier implements Verifier {
     });
     // A dead thread loses nothing: what it had is verified here, and the next batch starts another one.
     const gone = (): void => {
-      if (this.#worker === made) this.#worker = undefined;
+      if (this.#worker === made) [this.#worker, this.#isUp] = [undefined, false];
       this.#finishHere();
     };
     made.on('error', gone);
     made.on('exit', gone);
     this.#worker = made;
+    made.unref();
+    // An answer to this one says that it is up.
+    const greeting: VerifyJob = { id: -1, packed: new ArrayBuffer(0), count: 0 };
+    made.postMessage(greeting);
     return made;
   }
 

@@ -1,4 +1,6 @@
-import { verifySignature, type SignatureCheck } from '@it-chain/contracts';
+import type { SignatureCheck } from '@it-chain/contracts';
+// This alone: the thread is to be up soon.
+import { verifySignature } from '@it-chain/contracts/signing';
 
 const KEY = 32;
 const SIGNATURE = 64;
