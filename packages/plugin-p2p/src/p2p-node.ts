@@ -26,6 +26,7 @@ import { P2p as P2pRole } from '@it-chain/contracts';
 import { Admission } from './admission.js';
 import type { Direction } from './decide-founding.js';
 import { candidateGenesis } from './candidate-genesis.js';
+import { describePeer } from './describe-peer.js';
 import { Dialer } from './dialer.js';
 import { Founding, type Meeting } from './founding.js';
 import { Introduction } from './introduction.js';
@@ -34,7 +35,7 @@ import { otherNetwork, type OtherNetwork } from './other-network.js';
 import type { P2pConfig } from './p2p-config.js';
 import type { P2pDependencies } from './p2p-dependencies.js';
 import { P2pStore } from './p2p-store.js';
-import { PeerTable, type PeerRow } from './peer-table.js';
+import { PeerTable } from './peer-table.js';
 import { refusalOf } from './read-genesis.js';
 import { RecordGossip } from './record-gossip.js';
 
@@ -110,6 +111,14 @@ export class P2pNode implements P2p {
     );
   }
 
+  /** The doors are open, so the gateway says where it listens: the candidate is drawn before the node is ready. */
+  opened(): Promise<void> {
+    return this.#guarded('draw the candidate', async () => {
+      const { listening } = await this.#deps.transport.status({});
+      if (listening !== '') await this.#drawLate(0);
+    });
+  }
+
   /** Stops dialling and writes what is not written. */
   async stop(): Promise<void> {
     this.#stopped = true;
@@ -149,7 +158,7 @@ export class P2pNode implements P2p {
       direction: 'none',
       since: 0,
     } as const;
-    return Promise.resolve({ peers: [self, ...this.#table.all().map(describe)] });
+    return Promise.resolve({ peers: [self, ...this.#table.all().map(describePeer)] });
   }
 
   /** The call `leader.get`. */
@@ -169,7 +178,7 @@ export class P2pNode implements P2p {
     if (this.#table.get(nodeId)?.session?.since === session.since) return;
     const { row, fresh } = this.#table.connected(session);
     this.#dialer.connected(nodeId);
-    if (fresh) void this.#deps.emit(P2pRole.events.joined, { peer: describe(row) });
+    if (fresh) void this.#deps.emit(P2pRole.events.joined, { peer: describePeer(row) });
     if ((await this.#meet(nodeId, publicKey, hello, direction)) === undefined) return;
     const { founding, gossip } = this.#started();
     // The handshake may have shown an older hello than what holds now.
@@ -312,8 +321,8 @@ export class P2pNode implements P2p {
     });
   }
 
-  /** The candidate needs to know whether the node is on loopback, which the gateway may say only when it has opened. */
-  async #drawCandidate(attempt: number): Promise<void> {
+  /** The candidate needs to know whether the node is on loopback, which the gateway may say only when it has opened; true once drawn. */
+  async #drawCandidate(attempt: number): Promise<boolean> {
     const { genesis: wanted } = this.#config;
     const { transport, identity, clock, random, log } = this.#deps;
     const status = await transport.status({});
@@ -326,19 +335,19 @@ export class P2pNode implements P2p {
           () => void this.#guarded('draw the candidate', () => this.#drawLate(attempt + 1)),
         ),
       );
-      return;
+      return false;
     }
     const application = this.#application;
     const founder = { publicKey: identity.publicKey, place, application, time: clock.now(), nonce: random(32) };
     const candidate = candidateGenesis(wanted, founder);
     await this.#started().founding.draw(Genesis.encode(candidate));
     log.debug('the candidate genesis is drawn', { admission: candidate.admission, application });
+    return true;
   }
 
   async #drawLate(attempt: number): Promise<void> {
-    await this.#drawCandidate(attempt);
     const { founding } = this.#started();
-    if (!founding.hasCandidate) return;
+    if (founding.hasCandidate || !(await this.#drawCandidate(attempt))) return;
     if (this.#deps.solo) await founding.found();
     await this.#introduction.announce();
     await this.#introduction.tell([]);
@@ -347,7 +356,10 @@ export class P2pNode implements P2p {
   #makeParts(): Parts {
     const { clock, log, identity, emit, transport, sign, verify } = this.#deps;
     const shared = { clock, log, identity, emit, transport, sign, verify, store: this.#store, table: this.#table };
-    const gossip = new RecordGossip({ maxPerMinute: this.#config.maxRecordsPerMinute }, { ...shared, describe });
+    const gossip = new RecordGossip(
+      { maxPerMinute: this.#config.maxRecordsPerMinute },
+      { ...shared, describe: describePeer },
+    );
     const founding: Founding = new Founding(
       { pin: this.#config.network, settleMs: this.#config.settleMs, application: this.#application },
       {
@@ -381,17 +393,4 @@ export class P2pNode implements P2p {
       this.#deps.log.debug(`p2p could not ${what}`, { reason: messageOf(error) });
     }
   }
-}
-
-function describe({ nodeId, publicKey, name, address, session, seen }: PeerRow): Infer<typeof Peer> {
-  return {
-    nodeId,
-    publicKey,
-    name,
-    address,
-    self: false,
-    connected: session !== undefined,
-    direction: session?.direction ?? 'none',
-    since: session?.since ?? seen,
-  };
 }

@@ -47,6 +47,7 @@ export const p2pPlugin = definePlugin({
     context.serve(P2p, node);
     const gate = { open: false };
     listen(context, node, gate);
+    context.onAccept(() => node.opened());
     return {
       async start() {
         await node.start();

@@ -167,6 +167,17 @@ describe('founding', () => {
     expect((await again.role.network({})).candidate).to.deep.equal(candidate);
   });
 
+  it('draws its candidate when the doors are open, so that whoever reads "ready" finds one', async () => {
+    const node = await net.node('prompt', { listen: '' });
+    expect(await node.role.network({})).to.deep.equal({});
+    node.listening = '127.0.0.1:4711';
+    await node.open();
+    const { candidate } = await node.role.network({});
+    expect(candidate).to.be.an.instanceOf(Uint8Array);
+    await net.pass(2_000);
+    expect((await node.role.network({})).candidate).to.deep.equal(candidate);
+  });
+
   it('waits for the gateway to say where it listens before it draws the candidate', async () => {
     const node = await net.node('late', { listen: '' });
     expect(await node.role.network({})).to.deep.equal({});

@@ -182,6 +182,12 @@ export class PeerNetNode {
   async start(): Promise<void> {
     this.#running = await this.context.setup(this.#net.plugin);
     await this.#running.start();
+    await this.open();
+  }
+
+  /** Opens the doors, as the kernel does when all plugins have started: the transport may say only now where it listens. */
+  async open(): Promise<void> {
+    for (const open of this.context.accepts) await open();
   }
 
   /** Stops it; its sessions end. */
