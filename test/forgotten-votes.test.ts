@@ -97,7 +97,8 @@ describe(`a validator that has forgotten its votes (SEED=${seed})`, function () 
       const gone = await openHeight(first, victim);
       await victim.kill();
       const { all, cut } = await cutLog(victim, random());
-      expect(cut, `of ${all} records`).to.be.greaterThan(0);
+      // Killed between the guard and the log, it has lost its whole end by itself: the guard has grown all the same.
+      if (all > 0) expect(cut, `of ${all} records`).to.be.greaterThan(0);
       await victim.start();
       await Promise.all(gone.map((node) => node.start()));
       await whole();
@@ -138,7 +139,8 @@ describe(`a validator that has forgotten its votes (SEED=${seed})`, function () 
   );
 
   it('is not started twice on one data directory', async () => {
-    const twice = await run('start', '--config', nodes[3]!.configFile);
+    const running = nodes.find((node) => node.running)!;
+    const twice = await run('start', '--config', running.configFile);
     expect(twice.code, twice.err).to.equal(14);
     expect(twice.err).to.include('ERR_STORAGE_IN_USE');
   });
