@@ -7,6 +7,7 @@ import {
   failure,
   genesisSystemState,
   networkOf,
+  quorumOf,
   sha256,
   systemRootOf,
   utf8,
@@ -17,7 +18,7 @@ import {
   type Snapshot,
 } from '@it-chain/contracts';
 import { ManualClock, RecordingLog, settle } from '@it-chain/testkit';
-import { BlockSync } from '../dist/driver/block-sync.js';
+import { BlockSync, readDecided } from '../dist/driver/block-sync.js';
 import { NETWORK, blockOn, digestOf, genesisTip, keyOf, signatureOf, tipAfter } from './support/fixtures.js';
 
 /** A genesis that a recovered network begins with at this height: its snapshot needs no signatures. */
@@ -86,7 +87,12 @@ class SyncBench {
   fetch: Fetch = () => Promise.resolve({ blocks: [], sources: [] });
   readonly sync: BlockSync;
 
-  constructor(genesis = recoveredGenesis(0), chain: Partial<Chain> = {}, snapshotAfterBlocks = 0) {
+  constructor(
+    genesis = recoveredGenesis(0),
+    chain: Partial<Chain> = {},
+    snapshotAfterBlocks = 0,
+    verify?: () => Promise<boolean[]>,
+  ) {
     const network = snapshotAfterBlocks > 0 ? networkOf(genesis) : NETWORK;
     this.sync = new BlockSync(
       { network, genesis, syncBlocks: 100, snapshotAfterBlocks },
@@ -106,7 +112,9 @@ class SyncBench {
         clock: this.clock,
         log: new RecordingLog(),
         blocks: { add: () => undefined },
-        verify: async (checks) => checks.map(({ publicKey, signature }) => same(signatureOf(publicKey), signature)),
+        verify:
+          verify ??
+          (async (checks) => checks.map(({ publicKey, signature }) => same(signatureOf(publicKey), signature))),
         height: () => this.tip.height,
         sources: () =>
           [...this.claims]
@@ -191,6 +199,57 @@ describe('block sync', () => {
       await bench.sync.run().catch(() => undefined);
       expect(bench.asked).to.have.length(3);
     }
+  });
+
+  describe('a certified block of a height that is committed here', () => {
+    const founded = genesisTip(1);
+    const ours = new Uint8Array(32).fill(9);
+    /** One seal of the founder on a block of height 1, whose set is the founder alone; the certificate names `height`. */
+    const shown = (height: number): { block: Block; certificate: Certificate } => {
+      const block = blockOn(founded, 0);
+      const seals = [{ validator: 0, signature: signatureOf(keyOf(0)) }];
+      return { block, certificate: { height, round: 0, digest: digestOf(block), seals } };
+    };
+    const bench = (validators: Chain['validators'], verify?: () => Promise<boolean[]>): SyncBench =>
+      new SyncBench(recoveredGenesis(0), { validators }, 0, verify);
+    const ofHeight: Chain['validators'] = ({ height }) => {
+      const n = height === 1 ? 1 : 4;
+      return Promise.resolve({ height, validators: genesisTip(n).validators, quorum: quorumOf(n) });
+    };
+    const judge = (at: SyncBench, { block, certificate }: ReturnType<typeof shown>, height: number) =>
+      at.sync.judge(readDecided(block, certificate, 'liar', NETWORK), height, ours);
+
+    it('is another one where the set of that height has signed it', async () => {
+      const at = bench(ofHeight);
+      expect(await judge(at, shown(1), 1)).to.deep.equal(digestOf(shown(1).block));
+      expect(at.wrong).to.deep.equal([]);
+    });
+
+    it("is nobody else's violation where its certificate names another height than its header", async () => {
+      const at = bench(ofHeight);
+      // Four validators decide height 4; the key of the founder alone must not overrule them.
+      expect(await judge(at, shown(4), 4)).to.equal(undefined);
+      expect(at.wrong).to.deep.equal(['liar']);
+    });
+
+    it('is no violation where it is a true block of another height than was asked for', async () => {
+      const at = bench(ofHeight);
+      expect(await judge(at, shown(1), 4)).to.equal(undefined);
+      expect(at.wrong).to.deep.equal(['liar']);
+    });
+
+    it('is not held against its bearer where it could not be verified now', async () => {
+      const at = bench(ofHeight, () =>
+        Promise.reject(failure('ERR_PLUGIN_VERIFIER_FULL', 'full', { retryable: true })),
+      );
+      expect(
+        await judge(at, shown(1), 1).then(
+          () => 'judged',
+          (error: unknown) => (error as { code: string }).code,
+        ),
+      ).to.equal('ERR_PLUGIN_VERIFIER_FULL');
+      expect(at.wrong).to.deep.equal([]);
+    });
   });
 
   it('lets nobody pay for the false block of another one', async () => {

@@ -21,7 +21,7 @@ export class Auditor {
     const { digest } = await this.#chain.get({ height });
     if (digest.length !== 32 || sameBytes(digest, certificate.digest)) return;
     const read = readDecided(block, certificate, nodeIdOf(from), session.network);
-    this.#conclude(height, digest, await session.sync.judge(read, digest));
+    this.#conclude(height, digest, await session.sync.judge(read, height, digest));
   }
 
   /** A peer claims another block at a height that is committed here: it has to show it. */

@@ -5,7 +5,6 @@ import {
   certificateChecks,
   failure,
   headerDigest,
-  isItChainError,
   messageOf,
   sameBytes,
   toHex,
@@ -234,17 +233,25 @@ export class BlockSync {
   async audit(peer: string, height: number, ours: Uint8Array): Promise<Uint8Array | undefined> {
     const { blocks } = await this.#with.chain.fetch({ from: height, to: height, peers: [peer] });
     const first = blocks[0];
-    return first === undefined ? undefined : this.judge(readCertified(first, peer, this.#network), ours);
+    return first === undefined ? undefined : this.judge(readCertified(first, peer, this.#network), height, ours);
   }
 
-  /** The digest of a certified block of a committed height, where it is valid and not ours. */
-  async judge(read: ReadBlock, ours: Uint8Array): Promise<Uint8Array | undefined> {
+  /**
+   * The digest of a certified block of a committed height, where it is valid and not ours. Header and certificate must both
+   * be of that height: the set of another one, such as the founder alone, has no say here.
+   */
+  async judge(read: ReadBlock, height: number, ours: Uint8Array): Promise<Uint8Array | undefined> {
     if (sameBytes(read.digest, ours)) return undefined;
-    const { validators } = await this.#with.chain.validators({ height: read.height });
+    if (read.height !== height || read.certificate.height !== height) {
+      const shown = `a block of height ${read.height} under a certificate of height ${read.certificate.height}`;
+      this.#with.onWrong(read.source, `${shown} was shown as that of height ${height}`);
+      return undefined;
+    }
+    const { validators } = await this.#with.chain.validators({ height });
     try {
       await this.#verifyCertificate(read, validators);
     } catch (error) {
-      if (!isItChainError(error)) throw error;
+      if (!isWrong(error)) throw error;
       this.#with.onWrong(read.source, error.message);
       return undefined;
     }
